@@ -1,0 +1,97 @@
+"""What the developer sees: a line for each invocation, the function's own output, and what happens to the runtime.
+
+In colour on a terminal, plain elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.text import Text
+
+from polylambda.server.broker import Outcome
+
+if TYPE_CHECKING:
+    from typing import IO
+
+    from polylambda.local.function import Run
+
+_STYLES = {
+    Outcome.SUCCESS: "green",
+    Outcome.PENDING: "yellow",
+    Outcome.ERROR: "red",
+    Outcome.TIMEOUT: "red",
+    Outcome.FAILURE: "red",
+    Outcome.TRUNCATED: "red",
+}
+_WORDS = {Outcome.SUCCESS: "ok", Outcome.PENDING: "hung up"}
+
+_TRACEBACK = "Traceback (most recent call last):"
+_FRAME = re.compile(r'(\s*File )("[^"]*")(, line )(\d+)(, in )?(.*)')
+
+
+class Screen:
+    """Prints what happens, one line at a time."""
+
+    def __init__(self, file: IO[str], *, colour: bool | None = None) -> None:
+        """Print to `file`; `colour` is a matter of `file` being a terminal unless told."""
+        self._console = Console(
+            file=file, force_terminal=colour, highlight=False, markup=False, emoji=False, soft_wrap=True
+        )
+        self._in_traceback = False
+
+    def invocation(self, run: Run) -> None:
+        """Tell how an invocation ended: time, id, what was asked for, outcome, milliseconds, bytes."""
+        outcome = run.outcome
+        word = "refused" if run.response is None and run.note else _WORDS.get(outcome, outcome.value)
+        line = self._stamp()
+        line.append(f"{run.request_id[:8]}  ", "cyan")
+        line.append(f"{run.label}  ")
+        line.append(word, _STYLES[outcome])
+        line.append(f"  {run.duration * 1000:.1f} ms  {run.size} B")
+        error_type = run.response.error_type if run.response is not None else None
+        for remark in filter(None, (error_type, run.note)):
+            line.append(f"  {remark}", "red")
+        self._console.print(line)
+
+    def event(self, text: str, *, style: str = "dim") -> None:
+        """Tell what the server does."""
+        self._console.print(self._stamp().append(text, style))
+
+    def problem(self, text: str) -> None:
+        """Tell what went wrong."""
+        self.event(text, style="bold red")
+
+    def line(self, text: str = "", style: str = "") -> None:
+        """Print a line as it is."""
+        self._console.print(Text(text, style))
+
+    def output(self, line: bytes) -> None:
+        """Pass a line of the function's output on; tracebacks get colours.
+
+        The lines of an error are joined by carriage returns, and indented with no-break spaces, for CloudWatch's sake.
+        """
+        for text in line.decode("utf-8", "replace").replace("\xa0", " ").split("\r"):
+            self._console.print(self._coloured(text))
+
+    def _coloured(self, text: str) -> Text:
+        if text.startswith("[ERROR]") or text.rstrip() == _TRACEBACK:
+            self._in_traceback = True
+            return Text(text, "bold red")
+        if not self._in_traceback:
+            return Text.from_ansi(text) if "\x1b" in text else Text(text)
+        frame = _FRAME.fullmatch(text)
+        if frame is not None:
+            styles = ("dim", "cyan", "dim", "magenta", "dim", "bold")
+            return Text.assemble(*zip(map(str, frame.groups("")), styles, strict=True))
+        if text.startswith(" "):
+            return Text(text)
+        self._in_traceback = False
+        return Text(text, "bold red")
+
+    def _stamp(self) -> Text:
+        now = time.time()
+        return Text(f"{time.strftime('%H:%M:%S', time.localtime(now))}.{int(now * 1000) % 1000:03}  ", "dim")

@@ -1,0 +1,121 @@
+"""How a local server is set up, and where that comes from: arguments, then environment variables, then defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from polylambda.errors import ConfigurationError
+from polylambda.server.function import FunctionConfiguration
+from polylambda.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 7000
+DEFAULT_ENDPOINT = "/invoke"
+DEFAULT_TIMEOUT = 300.0  # as in AWS's emulator
+DEFAULT_QUEUE_LIMIT = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The set-up of a local server.
+
+    Attributes:
+        host: address to listen on.
+        port: TCP port to listen on; 0 takes a free one.
+        endpoint: path of the invocation endpoint.
+        timeout: seconds that an invocation may take.
+        concurrency: invocations that the runtime may hold at once, which is also its AWS_LAMBDA_MAX_CONCURRENCY;
+            None leaves that variable alone.
+        queue_limit: invocations that may wait for the runtime before callers are told 429.
+        env_file: file of KEY=VALUE lines for the runtime; it wins over the environment.
+        handler: name of the handler, for `_HANDLER`; empty when the command knows it.
+        watch: folders whose changes start the runtime anew; none by default.
+        watch_python_only: changes of other files than Python's do not count.
+    """
+
+    host: str = DEFAULT_HOST
+    port: int = DEFAULT_PORT
+    endpoint: str = DEFAULT_ENDPOINT
+    timeout: float = DEFAULT_TIMEOUT
+    concurrency: int | None = None
+    queue_limit: int = DEFAULT_QUEUE_LIMIT
+    env_file: Path | None = None
+    handler: str = ""
+    watch: tuple[Path, ...] = ()
+    watch_python_only: bool = True
+
+
+def host_of(settings: Settings) -> str:
+    """Return the address to listen on, LOCAL_LAMBDA_HOST."""
+    return settings.local_host or DEFAULT_HOST
+
+
+def port_of(settings: Settings) -> int:
+    """Return the port to listen on, LOCAL_LAMBDA_PORT.
+
+    Raises:
+        ConfigurationError: it is no port.
+    """
+    text = settings.local_port
+    if text is None:
+        return DEFAULT_PORT
+    if not (text.isascii() and text.isdigit() and int(text) <= 65535):
+        raise ConfigurationError(f"LOCAL_LAMBDA_PORT is {text!r}: it must be a port, a number from 0 to 65535")
+    return int(text)
+
+
+def endpoint_of(settings: Settings) -> str:
+    """Return the path of the invocation endpoint, LOCAL_LAMBDA_INVOCATION_ENDPOINT."""
+    text = settings.local_invocation_endpoint or DEFAULT_ENDPOINT
+    return text if text.startswith("/") else f"/{text}"
+
+
+def from_settings(settings: Settings) -> Options:
+    """Return the options that the environment alone asks for.
+
+    Raises:
+        ConfigurationError: a variable has a value that it cannot have.
+    """
+    return Options(host=host_of(settings), port=port_of(settings), endpoint=endpoint_of(settings))
+
+
+def with_env_file(environ: Mapping[str, str], path: Path | None) -> dict[str, str]:
+    """Return `environ`, overridden by what the file at `path` says.
+
+    Raises:
+        ConfigurationError: the file cannot be read.
+    """
+    if path is None:
+        return dict(environ)
+    from dotenv import dotenv_values
+
+    try:
+        with path.open(encoding="utf-8") as file:
+            values = dotenv_values(stream=file)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigurationError(f"the env file {path} cannot be read: {reason}") from error
+    # A name without `=` sets nothing.
+    return {**environ, **{name: value for name, value in values.items() if value is not None}}
+
+
+def configuration(environ: Mapping[str, str], options: Options) -> FunctionConfiguration:
+    """Return the function's configuration: AWS's variables in `environ` say what they say on Lambda."""
+    settings = Settings(dict(environ))
+    default = FunctionConfiguration()
+    memory_size = settings.memory_limit_in_mb
+    return FunctionConfiguration(
+        name=settings.function_name or default.name,
+        handler=options.handler,
+        memory_size=int(memory_size) if memory_size.isdigit() else default.memory_size,
+        region=settings.region or environ.get("AWS_DEFAULT_REGION") or default.region,
+        log_format=settings.log_format or default.log_format,
+        task_root=str(Path.cwd()),
+        initialization_type="on-demand" if options.concurrency is None else "lambda-managed-instances",
+        max_concurrency=options.concurrency,
+    )

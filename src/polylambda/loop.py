@@ -1,0 +1,63 @@
+"""The one event loop of a process that asynchronous code shares, and which kind it is.
+
+A runtime for `async def` handlers runs on it. In a runtime for `def` handlers it stands still between uses: handlers may
+call `asyncio.run()`, and an asynchronous lifespan, or a decorator that hides a coroutine, still finds the same loop.
+"""
+
+from __future__ import annotations
+
+from polylambda.errors import ConfigurationError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Coroutine
+    from typing import Any, TypeVar
+
+    T = TypeVar("T")
+
+_runner: asyncio.Runner | None = None
+_choice = "auto"
+
+
+def choose(name: str) -> None:
+    """Set the kind of loop: `asyncio`, `uvloop`, or `auto`, which is uvloop when it is installed.
+
+    Raises:
+        ConfigurationError: another name.
+    """
+    global _choice
+    if name not in ("auto", "asyncio", "uvloop"):
+        raise ConfigurationError(f"POLYLAMBDA_LOOP is {name!r}: it must be asyncio, uvloop or auto")
+    _choice = name
+
+
+def run_until_complete(main: Coroutine[Any, Any, T]) -> T:
+    """Run `main` on the shared loop, in a copy of the current context, and return its result."""
+    global _runner
+    import asyncio
+    from contextvars import copy_context
+
+    if _runner is None:
+        _runner = asyncio.Runner(loop_factory=_loop_factory())
+    return _runner.run(main, context=copy_context())
+
+
+def close() -> None:
+    """Cancel what is left on the shared loop and close it; nothing happens when it was never used."""
+    global _runner
+    runner, _runner = _runner, None
+    if runner is not None:
+        runner.close()
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if _choice == "asyncio":
+        return None
+    try:
+        import uvloop
+    except ImportError:
+        if _choice == "uvloop":
+            raise ConfigurationError("POLYLAMBDA_LOOP is uvloop, which is not installed: pip install uvloop") from None
+        return None
+    return uvloop.new_event_loop

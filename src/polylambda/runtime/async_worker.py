@@ -1,0 +1,140 @@
+"""The loop of an `async def` handler: next, handle, respond, on the running event loop and one connection."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from contextvars import copy_context
+
+from polylambda import logs
+from polylambda.context import CURRENT, LambdaContext
+from polylambda.errors import PolylambdaError, RuntimeApiError
+from polylambda.rapi.aio import AsyncClient, AsyncSink
+from polylambda.response import FINISHED, ResponseStream
+from polylambda.runtime import verdict as verdicts
+from polylambda.tracing import set_trace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from contextvars import Context
+    from typing import Any
+
+    from polylambda.handlers import Handler
+    from polylambda.rapi.address import Address
+    from polylambda.rapi.wire import Invocation
+    from polylambda.settings import Settings
+
+_log = logging.getLogger("polylambda")
+
+
+class AsyncWorker:
+    """Serves the invocations of one slot, one after the other."""
+
+    def __init__(self, address: Address, handler: Handler, settings: Settings, *, state: Any, slot: int = 0) -> None:
+        """Make a slot on the running loop; `run` puts it to work."""
+        self._client = AsyncClient(address, self._received, pipelining=settings.pipelining)
+        self._handler = handler
+        self._settings = settings
+        self._state = state
+        self._slot = slot
+        self._loop = asyncio.get_running_loop()
+        self._task: asyncio.Task[None] | None = None
+        self._fatal: BaseException | None = None
+
+    async def run(self) -> None:
+        """Serve until `stop`.
+
+        Raises:
+            RuntimeApiError: the Runtime API cannot be reached any more.
+            SystemExit, KeyboardInterrupt: the handler raised it, after its invocation was answered with an error.
+        """
+        try:
+            await self._client.run()
+        finally:
+            task = self._task
+            if task is not None and not task.done():
+                task.cancel()
+                await asyncio.wait([task])
+        if self._fatal is not None:
+            raise self._fatal
+
+    def stop(self) -> None:
+        """End `run` once the invocation under way is answered."""
+        self._client.stop()
+
+    def _received(self, invocation: Invocation) -> None:
+        context = copy_context()
+        self._task = _start(self._serve(invocation), self._loop, context)
+
+    async def _serve(self, invocation: Invocation) -> None:
+        """Handle one invocation and answer it, whatever happens."""
+        sink = AsyncSink(self._client, invocation)
+        response = ResponseStream(sink)
+        context: LambdaContext | None = None
+        failure: BaseException | None = None
+        set_trace(invocation.trace_id)
+        try:
+            context = LambdaContext(invocation, self._settings, state=self._state, slot=self._slot)
+            CURRENT.set(context)
+            context.check()
+            handling = self._handler.call(invocation.payload, response, context)
+            if handling is None:
+                raise PolylambdaError(f"handler {self._handler.name} was compiled for a blocking worker")
+            await handling
+        except BaseException as error:
+            failure = error
+        if failure is None and (body := response.body) is not None and response.state == FINISHED:
+            # What nearly always happens, without the detour.
+            self._client.answer(invocation, body, response.content_type)
+        else:
+            await self._conclude(invocation, response, sink, failure)
+        response.expire()
+        if context is not None:
+            logs.end_invocation(context)
+            context.close()
+        if failure is not None and isinstance(failure, (SystemExit, KeyboardInterrupt)):
+            self._fatal = failure
+            self._client.stop()
+
+    async def _conclude(
+        self, invocation: Invocation, response: ResponseStream, sink: AsyncSink, failure: BaseException | None
+    ) -> None:
+        what = verdicts.verdict(response, failure)
+        if what is verdicts.ERROR:
+            failure = failure or verdicts.unanswered(self._handler.name)
+            self._client.error(invocation, verdicts.tell(failure, invocation.request_id))
+            return
+        try:
+            if what is verdicts.FINISH:
+                response.finish()
+            elif what is verdicts.ABORT:
+                assert failure is not None
+                response.abort(verdicts.tell(failure, invocation.request_id))
+            elif what is verdicts.LATE:
+                _log.error("the handler failed after its answer", exc_info=failure)
+            elif what is verdicts.LOST:
+                _log.warning("the stream could not be sent to its end: %s", failure)
+            if sink.ended is not None:
+                await sink.ended
+        except RuntimeApiError as error:
+            _log.warning("the stream could not be sent to its end: %s", error)
+        finally:
+            self._client.resume()
+
+
+if sys.version_info >= (3, 12):
+
+    def _start(
+        coroutine: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop, context: Context
+    ) -> asyncio.Task[None]:
+        # A handler that does not wait for anything is over before the loop turns.
+        return asyncio.Task(coroutine, loop=loop, context=context, eager_start=True)
+
+else:
+
+    def _start(
+        coroutine: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop, context: Context
+    ) -> asyncio.Task[None]:
+        return loop.create_task(coroutine, context=context)

@@ -1,0 +1,241 @@
+"""The runtime class, and its arc from start to exit.
+
+Read `_Run` from top to bottom: load the handler, enter the lifespan, announce ourselves, serve until told to stop, leave
+the lifespan.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+from contextlib import contextmanager
+
+from polylambda import logs, loop
+from polylambda.errors import AlreadyRunning, ConfigurationError, RuntimeApiError
+from polylambda.handlers import compile_handler
+from polylambda.lifespan import Lifespan
+from polylambda.rapi.address import Address
+from polylambda.runtime.platform import Extension, post_init_error
+from polylambda.settings import Settings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+    from types import FrameType
+
+    from polylambda.handlers import Handler, Middleware
+    from polylambda.lifespan import LifespanLike
+
+_log = logging.getLogger("polylambda")
+_running = threading.Lock()
+
+
+class LambdaRuntime:
+    """Run one handler, one invocation at a time.
+
+    Outside Lambda (`AWS_LAMBDA_RUNTIME_API` unset) `run` starts the local server instead.
+
+    Example:
+        >>> def handler(event, context):
+        ...     return {"hello": event["name"]}
+        >>> LambdaRuntime(handler).run()  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        handler: object,
+        *,
+        lifespan: LifespanLike | None = None,
+        middleware: Sequence[Middleware] = (),
+        settings: Settings | None = None,
+    ) -> None:
+        """Take what to run; nothing happens before `run`.
+
+        Args:
+            handler: a function, coroutine function, generator function or asynchronous generator function of
+                `(event, context)` or `(event, response, context)`, or an object with such a method `handle`.
+            lifespan: a context manager, or a callable that makes one, synchronous or asynchronous, entered before the first
+                event; what it yields is `context.state`.
+            middleware: callables `(payload, response, context, call_next)` around the handler, outermost first.
+            settings: what would be read from the environment.
+        """
+        self._load = lambda: handler
+        self._lifespan = lifespan
+        self._middleware = tuple(middleware)
+        self._settings = settings
+        self._run: _Run | None = None
+
+    def run(self) -> None:
+        """Serve invocations until the platform ends the environment, then return.
+
+        SIGTERM, or `stop`, ends it: the invocation under way is answered, the lifespan left.
+
+        Raises:
+            AlreadyRunning: another runtime is running in this process.
+            SystemExit: the function could not start, or the Runtime API is gone; the log says why.
+        """
+        self._run = _Run(self._settings or Settings(), self._load, self._lifespan, self._middleware)
+        try:
+            self._run.execute()
+        finally:
+            self._run = None
+
+    def stop(self) -> None:
+        """End `run` in another thread, as SIGTERM does: after the invocation under way."""
+        if self._run is not None:
+            self._run.stop()
+
+
+def run_named(name: str, settings: Settings) -> None:
+    """Run the handler called `name`, such as `app.handler`: what `python -m polylambda` does.
+
+    Raises:
+        SystemExit: the function could not start, or the Runtime API is gone; the log says why.
+    """
+    from polylambda.runtime.loading import load_handler
+
+    if settings.task_root is not None and settings.task_root not in sys.path:
+        sys.path.insert(0, settings.task_root)
+    _Run(settings, lambda: load_handler(name), None, ()).execute()
+
+
+class _Run:
+    """One run of a runtime."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        load: Callable[[], object],
+        lifespan: LifespanLike | None,
+        middleware: Sequence[Middleware],
+    ) -> None:
+        self._settings = settings
+        self._load = load
+        self._lifespan = Lifespan(lifespan)
+        self._middleware = middleware
+        self._stop_worker: Callable[[], object] | None = None
+        self._stopping = False
+
+    def execute(self) -> None:
+        """Run here, or under the local server outside Lambda."""
+        if self._settings.runtime_api is None:
+            from polylambda.local import serve_program
+
+            serve_program(self._settings)
+            return
+        if not _running.acquire(blocking=False):
+            raise AlreadyRunning("another runtime is running in this process: a process runs one at a time")
+        try:
+            self._execute()
+        finally:
+            _running.release()
+
+    def _execute(self) -> None:
+        settings = self._settings
+        try:
+            address = Address(settings.runtime_api or "")
+            loop.choose(settings.loop)
+            logs.setup(settings)
+        except ConfigurationError as error:
+            raise SystemExit(f"polylambda: {error}") from None
+        try:
+            with _initialising(address):
+                handler = compile_handler(self._load(), self._middleware)
+            if handler.is_async:
+                loop.run_until_complete(self._serve_async(address, handler))
+            else:
+                self._serve(address, handler)
+        except RuntimeApiError as error:
+            _log.critical("%s", error)
+            raise SystemExit(1) from None
+        finally:
+            loop.close()
+            logs.teardown()
+
+    def stop(self) -> None:
+        """End the run; called from a signal handler or another thread."""
+        self._stopping = True
+        if self._stop_worker is not None:
+            self._stop_worker()
+
+    def _serve(self, address: Address, handler: Handler) -> None:
+        from polylambda.rapi.blocking import BlockingClient
+        from polylambda.runtime.worker import Worker
+
+        with _initialising(address):
+            state = self._lifespan.enter()
+        try:
+            extension = self._announce(address)
+            client = BlockingClient(address, pipelining=self._settings.pipelining)
+            self._stop_worker = client.stop
+            with _sigterm(self.stop):
+                if self._stopping:
+                    client.stop()
+                Worker(client, handler, self._settings, state=state).run()
+            extension.close()
+        finally:
+            self._lifespan.leave()
+
+    async def _serve_async(self, address: Address, handler: Handler) -> None:
+        import asyncio
+
+        from polylambda.runtime.async_worker import AsyncWorker
+
+        with _initialising(address):
+            state = await self._lifespan.enter_async()
+        try:
+            extension = self._announce(address)
+            worker = AsyncWorker(address, handler, self._settings, state=state)
+            running = asyncio.get_running_loop()
+            self._stop_worker = lambda: running.call_soon_threadsafe(worker.stop)
+            with _sigterm(self.stop):
+                if self._stopping:
+                    worker.stop()
+                await worker.run()
+            extension.close()
+        finally:
+            await self._lifespan.leave_async()
+
+    def _announce(self, address: Address) -> Extension:
+        """Do what the platform wants before the first poll."""
+        extension = Extension(address)
+        if self._settings.initialization_type == "snap-start":
+            from polylambda.runtime.snapstart import wait_for_restore
+
+            wait_for_restore(address)
+        elif self._settings.register_extension and (self._lifespan.given or not _is_default(signal.SIGTERM)):
+            extension.register()
+        return extension
+
+
+@contextmanager
+def _initialising(address: Address) -> Generator[None]:
+    """Report what fails in here as the reason why the function cannot start."""
+    try:
+        yield
+    except Exception as error:
+        post_init_error(address, error)
+        raise SystemExit(1) from None
+
+
+@contextmanager
+def _sigterm(stop: Callable[[], object]) -> Generator[None]:
+    """Call `stop` on SIGTERM, unless the function handles it itself or this is no main thread."""
+    if threading.current_thread() is not threading.main_thread() or not _is_default(signal.SIGTERM):
+        yield
+        return
+
+    def terminate(number: int, frame: FrameType | None) -> None:
+        stop()
+
+    signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _is_default(number: signal.Signals) -> bool:
+    return signal.getsignal(number) in (signal.SIG_DFL, None)

@@ -1,0 +1,203 @@
+"""A command as the runtime of an execution environment: started, watched, stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Self
+
+from polylambda.server.errors import CannotStart
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from polylambda.server.environment import RuntimeApi
+
+OutputLine = Callable[[Literal["stdout", "stderr"], bytes], None]
+
+MAX_LINE = 256 * 1024  # bytes; a longer line is passed on in pieces
+_LAST_WORDS = 1.0  # seconds for the rest of the output, when somebody outside the group keeps the pipe open
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a runtime ended: `status` is 0 to 255, or the negative number of the signal that killed it."""
+
+    status: int
+
+    @property
+    def reason(self) -> str:
+        """What a caller is told, in AWS's words."""
+        if self.status == 0:
+            return "Runtime exited without providing a reason"
+        if self.status > 0:
+            return f"Runtime exited with error: exit status {self.status}"
+        return f"Runtime exited with error: signal: {_SIGNALS.get(-self.status, f'signal {-self.status}')}"
+
+
+# The words of Go's os package, which AWS's messages are made of.
+_SIGNALS = {
+    signal.SIGHUP: "hangup",
+    signal.SIGINT: "interrupt",
+    signal.SIGQUIT: "quit",
+    signal.SIGILL: "illegal instruction",
+    signal.SIGTRAP: "trace/breakpoint trap",
+    signal.SIGABRT: "aborted",
+    signal.SIGBUS: "bus error",
+    signal.SIGFPE: "floating point exception",
+    signal.SIGKILL: "killed",
+    signal.SIGUSR1: "user defined signal 1",
+    signal.SIGSEGV: "segmentation fault",
+    signal.SIGUSR2: "user defined signal 2",
+    signal.SIGPIPE: "broken pipe",
+    signal.SIGALRM: "alarm clock",
+    signal.SIGTERM: "terminated",
+}
+
+
+class RuntimeProcess:
+    """Run a command against a `RuntimeApi`, in a process group of its own.
+
+    When it exits, for whatever cause, the invocations that it held fail with `Runtime.ExitError`, and what is left of
+    its group is killed. It can be started again afterwards.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        api: RuntimeApi,
+        *,
+        environ: Mapping[str, str],
+        cwd: str | None = None,
+        grace: float = 2.0,
+        on_output: OutputLine | None = None,
+        on_exit: Callable[[Exit], None] | None = None,
+    ) -> None:
+        """Describe the process; `start` starts it.
+
+        Args:
+            command: program and arguments.
+            api: the Runtime API that it is to use; it must be started before the process is.
+            environ: the environment variables that it inherits; Lambda's are added.
+            cwd: working directory; the function's task root when None, else ours.
+            grace: seconds between SIGTERM and SIGKILL.
+            on_output: called with the stream's name and every line of output, without its line end; when None, the
+                process writes where we do.
+            on_exit: called once it has exited, after its invocations have failed and its output has ended.
+        """
+        self._command = list(command)
+        self._api = api
+        self._environ = dict(environ)
+        self._cwd = cwd or api.function.task_root or None
+        self._grace = grace
+        self._on_output = on_output
+        self._on_exit = on_exit
+        self._process: asyncio.subprocess.Process | None = None
+        self._watch: asyncio.Task[Exit] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Process id, and number of the process group; None while it does not run."""
+        return None if self._process is None else self._process.pid
+
+    async def start(self) -> None:
+        """Start it.
+
+        Raises:
+            CannotStart: the program does not exist or cannot be run, or the command runs already.
+        """
+        if self._process is not None:
+            raise CannotStart(f"{self._command[0]} runs already, as process {self.pid}; stop it first")
+        self._api.runtime_started()
+        pipe = None if self._on_output is None else subprocess.PIPE
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=pipe,
+                stderr=pipe,
+                cwd=self._cwd,
+                env=self._environ | self._api.function.environment_variables(self._api.address),
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise CannotStart(f"cannot run {self._command[0]!r}: {error.strerror or error}") from error
+        self._watch = asyncio.create_task(self._attend(self._process), name=f"runtime {self._process.pid}")
+
+    async def __aenter__(self) -> Self:
+        """Start it."""
+        await self.start()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        """Stop it."""
+        await self.stop()
+
+    async def stop(self) -> Exit:
+        """End it: SIGTERM to the group, the grace, SIGKILL. Return how it ended; it may have ended before."""
+        if self._process is not None:
+            self._api.announce_shutdown(self._grace)
+            self._signal(self._process, signal.SIGTERM)
+            await asyncio.wait([self._watching], timeout=self._grace)
+            if self._process is not None:
+                self._signal(self._process, signal.SIGKILL)
+        return await self.wait()
+
+    async def wait(self) -> Exit:
+        """Wait until it has exited, by itself or by `stop`."""
+        return await asyncio.shield(self._watching)
+
+    @property
+    def _watching(self) -> asyncio.Task[Exit]:
+        if self._watch is None:
+            raise CannotStart(f"{self._command[0]} was never started")
+        return self._watch
+
+    async def _attend(self, process: asyncio.subprocess.Process) -> Exit:
+        """See the process through to its end, and everything that follows from it."""
+        readers = [
+            asyncio.create_task(_read(stream, name, self._on_output))
+            for name, stream in (("stdout", process.stdout), ("stderr", process.stderr))
+            if stream is not None and self._on_output is not None
+        ]
+        try:
+            ended = Exit(await process.wait())
+            # Without its first process an environment is dead, whatever the others would like to do.
+            self._signal(process, signal.SIGKILL)
+            if readers:
+                await asyncio.wait(readers, timeout=_LAST_WORDS)
+        finally:
+            self._signal(process, signal.SIGKILL)
+            for reader in readers:
+                reader.cancel()
+            self._process = None
+        await asyncio.gather(*readers, return_exceptions=True)
+        self._api.runtime_exited(ended.reason)
+        if self._on_exit is not None:
+            self._on_exit(ended)
+        return ended
+
+    @staticmethod
+    def _signal(process: asyncio.subprocess.Process, number: int) -> None:
+        try:
+            os.killpg(process.pid, number)
+        except (ProcessLookupError, PermissionError):
+            pass  # it has ended, with all its children
+
+
+async def _read(stream: asyncio.StreamReader, name: Literal["stdout", "stderr"], on_output: OutputLine) -> None:
+    """Pass on the lines of `stream` until it ends."""
+    line = b""
+    while data := await stream.read(64 * 1024):
+        *lines, line = (line + data).split(b"\n")
+        for whole in lines:
+            on_output(name, whole)
+        if len(line) > MAX_LINE:
+            on_output(name, line)
+            line = b""
+    if line:
+        on_output(name, line)
