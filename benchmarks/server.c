@@ -4,20 +4,21 @@
  *   server --event FILE [--content-type TYPE] [--slots N] [--warmup SECONDS] [--seconds S | --count N] [--answer FILE]
  *          [--spin 0|1]
  *
- * One thread, epoll, loopback, any number of connections. A poll (`next`) is answered at once; every answer must carry
- * the id of an outstanding invocation and be as long as the first answer, whose body is kept in the file of --answer so
- * that the caller can look at it. Each response is written by a system call of its own, as the platform's server does,
- * also when the runtime sent its answer and the next poll in one write. With --spin the server never sleeps, for a core of
- * its own: on a virtual machine, waking another core costs more than handling a request.
+ * One thread, epoll, loopback, any number of connections. A poll (`next`) is answered at once. Every answer must carry
+ * the id of an outstanding invocation; after the warm-up, in which a runtime may still change its encoder, it must also
+ * be as long as the first one, whose body is kept in the file of --answer so that the caller can look at it. Each
+ * response is written by a system call of its own, as the platform's server does, also when the runtime sent its answer
+ * and the next poll in one write. With --spin the server never sleeps, for a core of its own: on a virtual machine,
+ * waking another core costs more than handling a request.
  *
- * The run has two phases, warm-up and measurement. A phase begins when all slots poll and ends when they all poll again:
- * at both ends the runtime is at rest, so that its CPU time and memory can be read from outside without a race. The
- * server speaks JSON lines on standard output; after "warm" and "done" it waits for a line on standard input:
+ * The run has two phases, warm-up and measurement. A phase begins when all slots poll and ends when they all poll
+ * again: at both ends the runtime is at rest, so that its CPU time and memory can be read from outside without a race.
+ * The server speaks JSON lines on standard output; after "warm" and "done" it waits for a line on standard input:
  *
  *   {"event": "listening", "port": 40123}
  *   {"event": "first_next", "monotonic_ns": ...}      time of the first poll by CLOCK_MONOTONIC
- *   {"event": "warm", ...}                            the warm-up is over, the measurement begins with the next line read
- *   {"event": "done", "invocations": ..., ...}        the measurement is over, the server ends with the next line read
+ *   {"event": "warm", ...}                            the warm-up is over; the next line read begins the measurement
+ *   {"event": "done", "invocations": ..., ...}        the measurement is over; the next line read ends the server
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -46,6 +47,7 @@
 #define SECOND 1000000000LL
 #define FUNCTION_TIMEOUT_MS (15 * 60 * 1000)
 
+#define ARN "arn:aws:lambda:eu-west-1:123456789012:function:benchmark"
 #define OK_BODY "{\"status\":\"OK\"}\n"
 #define BAD_ID_BODY "{\"errorMessage\":\"Invalid request ID\",\"errorType\":\"InvalidRequestID\"}"
 #define NOT_FOUND_BODY "{\"errorMessage\":\"No such path\",\"errorType\":\"NotFound\"}"
@@ -138,7 +140,7 @@ static void report(const char *what) {
            ", \"errors\": %" PRIu64 ", \"mismatches\": %" PRIu64 ", \"answer_bytes\": %" PRIu64
            ", \"connections\": %" PRIu64 "}\n",
            what, answered, answered ? last_answered - first_handed : 0, now(CLOCK_PROCESS_CPUTIME_ID) - phase_cpu_start,
-           errors, mismatches, answered ? expected_length : 0, connections);
+           errors, mismatches, expected_length == UINT64_MAX ? 0 : expected_length, connections);
     fflush(stdout);
 }
 
@@ -182,8 +184,8 @@ static void flush(struct connection *c) {
 
 static void reply(struct connection *c, const char *status, const char *headers, const char *body) {
     c->output_length = snprintf(c->output, OUTPUT_SIZE,
-                                "HTTP/1.1 %s\r\nContent-Type: application/json\r\n%s%sContent-Length: %zu\r\n\r\n%s", status,
-                                headers, c->close_after ? "Connection: close\r\n" : "", strlen(body), body);
+                                "HTTP/1.1 %s\r\nContent-Type: application/json\r\n%s%sContent-Length: %zu\r\n\r\n%s",
+                                status, headers, c->close_after ? "Connection: close\r\n" : "", strlen(body), body);
     flush(c);
 }
 
@@ -229,8 +231,9 @@ static void build_head(void) {
                            "Lambda-Runtime-Cognito-Identity: \r\n"
                            "Lambda-Runtime-Deadline-Ms: 0000000000000\r\n"
                            "Lambda-Runtime-Invocation-Id: 0a7d52e1-5eed-4000-8000-000000000000\r\n"
-                           "Lambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:eu-west-1:123456789012:function:benchmark\r\n"
-                           "Lambda-Runtime-Trace-Id: Root=1-%08llx-5eed5eed5eed000000000000;Parent=5eed000000000000;Sampled=1\r\n"
+                           "Lambda-Runtime-Invoked-Function-Arn: " ARN "\r\n"
+                           "Lambda-Runtime-Trace-Id: Root=1-%08llx-5eed5eed5eed000000000000;"
+                           "Parent=5eed000000000000;Sampled=1\r\n"
                            "Date: %s\r\n"
                            "Content-Length: %zu\r\n\r\n",
                            options.content_type, (unsigned long long)seconds, date, event_length);
@@ -314,7 +317,7 @@ static void on_answer(struct connection *c) {
     last_answered = now(CLOCK_MONOTONIC);
     if (c->route == ERROR) {
         errors++;
-    } else {
+    } else if (phase == MEASUREMENT) {
         if (expected_length == UINT64_MAX) expected_length = c->body_length;
         if (expected_length != c->body_length) mismatches++;
     }
@@ -374,7 +377,7 @@ static void set_route(struct connection *c, const char *path, size_t length) {
 }
 
 static void choose_capture(struct connection *c) {
-    if (c->route == RESPONSE && c->invocation && options.answer_path) {
+    if (phase == MEASUREMENT && c->route == RESPONSE && c->invocation && options.answer_path) {
         c->capture = fopen(options.answer_path, "w");
         options.answer_path = NULL; /* the first one only */
     } else if ((c->route == ERROR && !errors) || c->route == INIT_ERROR) {
@@ -394,7 +397,8 @@ static bool read_head(struct connection *c) {
     set_route(c, path + 1, path_end - path - 1);
 
     bool chunked = false;
-    for (char *line = memchr(text, '\n', end + 2 - text) + 1; line < end; line = memchr(line, '\n', end + 2 - line) + 1) {
+    char *line = text;
+    while ((line = (char *)memchr(line, '\n', end + 2 - line) + 1) < end) {
         const char *value;
         if ((value = value_of(line, "content-length"))) c->remaining = strtoull(value, NULL, 10);
         if ((value = value_of(line, "transfer-encoding"))) chunked = !strncasecmp(value, "chunked", 7);

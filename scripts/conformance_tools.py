@@ -63,7 +63,8 @@ def _ensure_function_environment() -> None:
         _own(environment)
     requirements = [AWSLAMBDARIC, *environments.dependencies("uvloop")]
     purpose = f"installing {AWSLAMBDARIC} for functions (once)"
-    environments.ensure(environment, _readable_interpreter().executable, requirements, purpose)
+    interpreter = environments.interpreter_of(environment) or _readable_interpreter().executable
+    environments.ensure(environment, interpreter, requirements, purpose)
 
 
 def _own(folder: Path) -> None:

@@ -13,6 +13,7 @@ import sys
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 MAIN = ROOT / ".venv"
@@ -32,7 +33,9 @@ def say(line: str) -> None:
 
 def run(command: Sequence[str | Path]) -> None:
     """Run a program in the checkout, quietly; raises CommandFailed with its output when it fails."""
-    done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
+    done = subprocess.run(
+        command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False
+    )
     if done.returncode:
         printed = (done.stdout + done.stderr).strip()
         raise CommandFailed(f"{' '.join(map(str, command))} ended with code {done.returncode}:\n{printed}")
@@ -69,13 +72,20 @@ def ensure(environment: Path, interpreter: Path, requirements: Sequence[str], pu
     stamp.write_text(wanted)
 
 
+def interpreter_of(environment: Path) -> Path | None:
+    """Return what an environment was made from, when both it and its interpreter still exist."""
+    stamp = environment / _STAMP
+    interpreter = Path(json.loads(stamp.read_text())[0]) if stamp.exists() else None
+    return interpreter if interpreter and interpreter.exists() else None
+
+
 def dependencies(*extras: str) -> list[str]:
     """Return what pyproject.toml says that polylambda needs, with the given extras."""
     project = _pyproject()["project"]
     return [*project["dependencies"], *(need for extra in extras for need in project["optional-dependencies"][extra])]
 
 
-def _pyproject() -> dict[str, dict[str, object]] | dict[str, dict[str, dict[str, list[str]]]]:
+def _pyproject() -> dict[str, Any]:
     return tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 

@@ -33,9 +33,8 @@ def main(arguments: list[str]) -> int:
         sys.exit(f"error: {error}")
     for minor, environment in made.items():
         say(f"unit tests on Python {minor}")
-        code = subprocess.run(
-            [environments.python_of(environment), "-m", "pytest", "--quiet", "tests/unit", *arguments], cwd=ROOT
-        ).returncode
+        pytest = [environments.python_of(environment), "-m", "pytest", "--quiet", "tests/unit"]
+        code = subprocess.run([*pytest, *arguments], cwd=ROOT, check=False).returncode
         if code:
             return code
     return 0

@@ -1,29 +1,30 @@
 """Bytes to values and back, with types and without.
 
-Without types, `load` and `dump` give and take the values that AWS's Python runtime gives and takes, by the standard
-library's json while payloads are small and by msgspec once they are large. With types, `decoder` and `encoder` compile a
-function from an annotation, once, at start; how is in `polylambda.typed`.
+Without types, `load` and `dump` give and take the values that AWS's Python runtime gives and takes: by the standard
+library's json while payloads are small, by msgspec once they are large. With types, `decoder` and `encoder` compile a
+function from an annotation, once, at start; `polylambda.typed` knows how.
 """
 
 from __future__ import annotations
 
-import json
+import json.encoder
 import os
 import sys
+from collections.abc import Collection, Iterable, Mapping, MutableMapping, MutableSequence, Sequence
 from gc import get_referents
 from itertools import chain
-from json.encoder import c_make_encoder, encode_basestring  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType]
 
 from polylambda.errors import ConfigurationError, MarshalError, UnmarshalError
 from polylambda.rapi.headers import JSON, UNKNOWN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from typing import Any
 
     Decode = Callable[[bytes], Any]
     Encode = Callable[[Any], tuple[bytes, str]]
+    Levels = list[tuple[list[Any], set[type]]]
 
 _LARGE = 32 * 1024  # bytes; from here on msgspec saves more in a few payloads than its import costs
 
@@ -34,8 +35,8 @@ _PLAIN = _SCALARS | {dict, list, tuple}
 def load(payload: bytes) -> Any:
     """Decode an event as AWS's Python runtime does.
 
-    Strict JSON in UTF-8, with or without a byte order mark; integers of any size, the last of repeated keys, unpaired
-    surrogate escapes. `NaN` and `Infinity` are refused.
+    The event is strict JSON in UTF-8, with or without a byte order mark. Integers have any size, the last of repeated
+    keys counts, unpaired surrogates may be escaped; `NaN` and `Infinity` are refused.
 
     Raises:
         UnmarshalError: `payload` is not JSON.
@@ -56,20 +57,20 @@ def dump(value: object) -> tuple[bytes, str]:
     """Encode a result as AWS's Python runtime does, and say its content type.
 
     `bytes` are sent as they are, as `application/unknown`. Anything else is JSON: named tuples are objects, Decimals
-    numbers, bytes inside a value text, `NaN` and `Infinity` literals. Dates, UUIDs, sets and dataclasses are refused:
-    annotate the handler to return them.
+    numbers, bytes inside a value text, NaN and infinities the literals that JavaScript has for them. Dates, UUIDs, sets
+    and dataclasses are refused: annotate the handler to return them.
 
     Raises:
         MarshalError: `value` cannot be written as JSON.
     """
     if isinstance(value, bytes):
         return value, UNKNOWN
-    body = _dump_large(value) if _encode_large is not None else None
+    body = None if _encode_large is None else _dump_large(value, _encode_large)
     if body is None:
         body = _dump_small(value)
     if body is None:
         try:
-            body = _dump_lenient(value)
+            body = _dump_unusual(value)
         except Exception as error:
             raise MarshalError(f"Unable to marshal response: {error}") from error
     return body, JSON
@@ -82,8 +83,8 @@ def decoder(annotation: Any) -> Decode:
         annotation: a type, not its name. `bytes` is the payload as it is, whatever its content type.
 
     Returns:
-        A function of the payload. It raises `UnmarshalError` for what is not JSON, `ValidationError` for JSON that is not
-        of that type.
+        A function of the payload. It raises `UnmarshalError` for what is not JSON, `ValidationError` for JSON that is
+        not of that type.
 
     Raises:
         ConfigurationError: nothing decodes JSON to `annotation`.
@@ -96,83 +97,34 @@ def decoder(annotation: Any) -> Decode:
 
 
 def encoder(annotation: Any = None) -> Encode:
-    """Compile the function that encodes the results of a handler that returns `annotation`; None if it does not say.
+    """Compile the function that encodes what a handler with types returns.
 
     Results are not validated: one that contradicts the annotation is encoded as what it is.
 
+    Args:
+        annotation: the type of the result; None if the handler does not say.
+
     Returns:
-        A function of the result, giving bytes and content type. It raises `MarshalError`.
+        `dump` where the annotation promises nothing that is not JSON already, else a function that encodes dates, UUIDs,
+        enumerations, sets and models too. Both raise `MarshalError`.
 
     Raises:
         ConfigurationError: the encoder for types is not installed.
     """
-    if annotation is not None and _consists_of(annotation, _SCALARS | {bytes}):
+    if annotation is not None and _consists_of(annotation, _PLAIN | {bytes}):
         return dump
     return _typed().encode
 
 
 def is_untyped(annotation: Any) -> bool:
-    """Tell whether `annotation` asks for nothing but JSON: `Any`, `object`, `dict`, `list`, `dict[str, Any]` and the like.
+    """Tell whether `annotation` asks for nothing but JSON: `Any`, `object`, `dict`, `list`, `dict[str, Any]`, their unions.
 
     Many existing functions say so and rely on nothing being checked.
     """
     return _consists_of(annotation, frozenset())
 
 
-# Large payloads: msgspec, where it gives the same answer.
-
-_encode_large: Callable[[Any], bytes] | None = None  # set when a result was large
-
-
-def _load_large(payload: bytes) -> Any:
-    try:
-        import msgspec
-    except ImportError:
-        return _load_carefully(payload)
-    try:
-        return msgspec.json.decode(payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        # What msgspec takes, it takes as json does; what it refuses (floats beyond the range, unpaired surrogates, a byte
-        # order mark, integers beyond its limit) may be right for json. Its error counts.
-        return _load_carefully(payload)
-
-
-def _prefer_msgspec() -> None:
-    global _encode_large
-    try:
-        from msgspec.json import Encoder
-    except ImportError:
-        return
-    _encode_large = Encoder().encode
-
-
-def _dump_large(value: Any) -> bytes | None:
-    """JSON by msgspec, or None when json might say something else."""
-    assert _encode_large is not None
-    try:
-        body = _encode_large(value)
-    except Exception:  # noqa: BLE001 # whatever it is, json says it better
-        return None
-    levels = _plain_levels(value, _PLAIN)
-    if levels is None:
-        return None
-    nones = 0
-    some_floats = False
-    for level, types in levels:
-        if dict in types:
-            dicts: Iterable[Any] = level if len(types) == 1 else [each for each in level if type(each) is dict]
-            if not set(map(type, set().union(*dicts))) <= {str}:
-                return None  # keys are written differently: 1e+22, true
-        some_floats = some_floats or float in types
-    if some_floats and b"null" in body:
-        # A null is None, or NaN, or text; as many nulls as there are None means that none is NaN.
-        nones = sum(level.count(None) for level, types in levels)
-        if body.count(b"null") != nones:
-            return None
-    return body
-
-
-# Small payloads, and whatever is unusual: json.
+# Small payloads: json.
 
 
 def _refuse_constant(name: str) -> None:
@@ -185,28 +137,29 @@ _scan = _decoder.raw_decode
 
 def _load_carefully(payload: bytes) -> Any:
     try:
-        text = str(payload, "utf-8")
-        return _decoder.decode(text[1:] if text.startswith("\ufeff") else text)
+        return _decoder.decode(str(payload, "utf-8").removeprefix("\ufeff"))
     except (ValueError, RecursionError) as error:
         raise UnmarshalError(f"Unable to unmarshal input: {error}") from error
 
 
-_small_encoder = json.JSONEncoder(ensure_ascii=False, check_circular=False)
-if c_make_encoder is None:
-    _encode_small = _small_encoder.encode
-else:
-    # What JSONEncoder.encode makes anew for every value, made once; that is half of the time of a small one.
-    _chunks = c_make_encoder(None, _small_encoder.default, encode_basestring, None, ": ", ", ", False, False, True)
+def _one_shot_encoder() -> Callable[[object, int], Iterable[str]]:
+    """What JSONEncoder.encode makes anew for every value, made once; making it is half of the time of a small value."""
+    encoder = json.JSONEncoder(ensure_ascii=False, check_circular=False)
+    make: Any = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return lambda value, _: encoder.iterencode(value)
+    quote: Any = getattr(json.encoder, "encode_basestring", None)
+    return make(None, encoder.default, quote, None, ": ", ", ", False, False, True)
 
-    def _encode_small(o: Any) -> str:
-        return "".join(_chunks(o, 0))
+
+_chunks = _one_shot_encoder()
 
 
 def _dump_small(value: object) -> bytes | None:
-    """JSON by json, or None when AWS's runtime would say something else, or nothing."""
+    """JSON by json, or None when AWS's runtime would say something else, or refuse."""
     try:
-        text = _encode_small(value)
-    except Exception:  # noqa: BLE001 # the lenient way says what is wrong, if anything is
+        text = "".join(_chunks(value, 0))
+    except Exception:  # `_dump_unusual` says what is wrong, if anything is
         return None
     if _plain_levels(value, _PLAIN) is None:
         return None
@@ -215,69 +168,19 @@ def _dump_small(value: object) -> bytes | None:
     return _utf8(text)
 
 
-def _dump_lenient(value: object) -> bytes:
-    """JSON of what json alone does not take, or takes for something else than AWS's runtime does."""
-    from decimal import Decimal
-
-    numbers: list[str] = []
-    place = os.urandom(16).hex()  # stands in the text for a number, which json cannot write as it is
-
-    def default(value: Any) -> object:
-        if isinstance(value, Decimal):
-            if value.is_nan():
-                return float("nan")
-            numbers.append(str(value))
-            return place
-        if isinstance(value, bytes):
-            return str(value, "utf-8")
-        raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
-
-    encode = json.JSONEncoder(ensure_ascii=False, default=default).encode
-    text = None
-    try:
-        text = encode(value)
-    except TypeError:
-        numbers.clear()
-    if text is None or _plain_levels(value, _PLAIN | {Decimal, bytes}) is None:
-        numbers.clear()
-        text = encode(_normal(value))
-    if numbers:
-        pieces = text.split(f'"{place}"')
-        text = "".join(chain.from_iterable(zip(pieces, [*numbers, ""], strict=True)))
-    return _utf8(text)
-
-
-def _normal(value: Any) -> Any:
-    """`value` with objects for named tuples and text for bytes, also in keys."""
-    if isinstance(value, (str, int, float)) or value is None:
-        return value
-    if isinstance(value, bytes):
-        return str(value, "utf-8")
-    as_dict = getattr(value, "_asdict", None)
-    if callable(as_dict):
-        value = as_dict()
-        if not isinstance(value, dict):
-            raise TypeError(f"_asdict() must return a dict, not {type(value).__name__}")
-    elif isinstance(value, (list, tuple)):
-        return [_normal(each) for each in value]
-    if isinstance(value, dict):
-        return {str(key, "utf-8") if isinstance(key, bytes) else key: _normal(each) for key, each in value.items()}
-    return value
-
-
 def _utf8(text: str) -> bytes:
     # UTF-8 has no bytes for a lone surrogate; its backslash escape happens to be JSON's.
     return text.encode("utf-8", "backslashreplace")
 
 
-def _plain_levels(value: Any, plain: frozenset[type]) -> list[tuple[list[Any], set[type]]] | None:
+def _plain_levels(value: Any, plain: frozenset[type]) -> Levels | None:
     """The values in a finite tree and their types, level by level; None if any type is not one of `plain`.
 
-    It is how the encoders' ideas of named tuples, sets, dates and many more are kept out: they differ from those of AWS's
-    runtime. A level at a time, so that C does the work: a hundred thousand values take a few milliseconds.
+    So named tuples, sets, dates and many more are kept from encoders that have ideas of their own about them. It goes by
+    levels because C then does the work: ten thousand values take a fraction of a millisecond.
     """
-    levels: list[tuple[list[Any], set[type]]] = []
-    level: list[Any] = value if type(value) is list else [value]
+    levels: Levels = []
+    level: list[Any] = [value] if type(value) is not list else value
     while True:
         types = set(map(type, level))
         if not types <= plain:
@@ -288,29 +191,126 @@ def _plain_levels(value: Any, plain: frozenset[type]) -> list[tuple[list[Any], s
         level = get_referents(*level)
 
 
-# Annotations.
+# Large payloads: msgspec, where it gives the same answer.
 
-_CONTAINERS = frozenset(
-    {"dict", "list", "tuple", "Mapping", "MutableMapping", "Sequence", "MutableSequence", "Collection"}
-)
+_encode_large: Callable[[Any], bytes] | None = None  # set by the first large result
+
+
+def _load_large(payload: bytes) -> Any:
+    try:
+        import msgspec
+    except ImportError:
+        return _load_carefully(payload)
+    try:
+        return msgspec.json.decode(payload)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        # What msgspec takes, it takes as json does. What it refuses may be right for json: floats beyond the range,
+        # unpaired surrogates, a byte order mark.
+        return _load_carefully(payload)
+
+
+def _prefer_msgspec() -> None:
+    global _encode_large
+    try:
+        from msgspec.json import Encoder
+    except ImportError:
+        return
+    _encode_large = Encoder().encode
+
+
+def _dump_large(value: object, encode: Callable[[object], bytes]) -> bytes | None:
+    """JSON by msgspec, or None when json would, or might, say something else."""
+    try:
+        body = encode(value)
+    except Exception:  # json may take it, and else says what is wrong
+        return None
+    levels = _plain_levels(value, _PLAIN)
+    if levels is None:
+        return None
+    for level, types in levels:
+        if dict in types:
+            objects = level if len(types) == 1 else [each for each in level if type(each) is dict]
+            keys: set[object] = set().union(*objects)
+            if set(map(type, keys)) - {str}:
+                return None  # json has 1e+22 and true where msgspec has 1e22 and an error
+    # A null is None, or NaN, or in a text: if there are no more than there are Nones, then none is NaN.
+    may_be_nan = b"null" in body and any(float in types for _, types in levels)
+    if may_be_nan and body.count(b"null") != sum(level.count(None) for level, _ in levels):
+        return None
+    return body
+
+
+# Unusual values: what json does not take, or takes for something else than AWS's runtime does.
+
+
+def _dump_unusual(value: object) -> bytes:
+    from decimal import Decimal
+
+    numbers: list[str] = []
+    place = os.urandom(16).hex()  # holds the place of a number in the text, for json cannot be given a number's digits
+
+    def default(value: object) -> object:
+        if isinstance(value, Decimal):
+            if value.is_nan():
+                return float("nan")
+            numbers.append(str(value))
+            return place
+        if isinstance(value, bytes):
+            return str(value, "utf-8")
+        raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+    encode = json.JSONEncoder(ensure_ascii=False, default=default).encode
+    try:
+        text = encode(value)
+    except TypeError:
+        text = ""
+    if not text or _plain_levels(value, _PLAIN | {bytes, Decimal}) is None:
+        numbers.clear()
+        text = encode(_normal(value))
+    if numbers:
+        pieces = text.split(f'"{place}"')
+        text = "".join(chain.from_iterable(zip(pieces, [*numbers, ""], strict=True)))
+    return _utf8(text)
+
+
+def _normal(value: Any) -> Any:
+    """`value` with dicts for named tuples, and text for bytes, also in keys."""
+    kind: type[Any] = type(value)
+    if issubclass(kind, (str, int, float)):
+        return value
+    if issubclass(kind, bytes):
+        return str(value, "utf-8")
+    as_dict = getattr(value, "_asdict", None)
+    if callable(as_dict):
+        value = as_dict()
+        kind = type(value)
+        if not issubclass(kind, dict):
+            raise TypeError(f"_asdict() must return a dict, not {kind.__name__}")
+    if issubclass(kind, dict):
+        return {str(key, "utf-8") if isinstance(key, bytes) else key: _normal(each) for key, each in value.items()}
+    if issubclass(kind, (list, tuple)):
+        return list(map(_normal, value))
+    return value
+
+
+# Annotations. Functions that say `dict[str, Any]` must start as quickly as those that say nothing, so without typing.
+
+_CONTAINERS = frozenset({dict, list, Mapping, MutableMapping, Sequence, MutableSequence, Collection, Iterable})
 
 
 def _consists_of(annotation: Any, leaves: frozenset[type]) -> bool:
-    """Whether `annotation` is made of JSON's containers, anything, and `leaves`; works without importing typing."""
-    if annotation is object or annotation in leaves or annotation is getattr(sys.modules.get("typing"), "Any", object):
+    """Whether `annotation` is made of JSON's containers, of anything at all, and of `leaves`."""
+    if annotation is object or annotation is getattr(sys.modules.get("typing"), "Any", object):
         return True
     origin = getattr(annotation, "__origin__", None)
     arguments = getattr(annotation, "__args__", ())
     if type(annotation).__name__ in {"UnionType", "Union"} or getattr(origin, "_name", None) == "Union":
         return all(each is type(None) or _consists_of(each, leaves) for each in arguments)
     container = origin or annotation
-    if (
-        getattr(container, "__module__", "") not in {"builtins", "collections.abc"}
-        or container.__name__ not in _CONTAINERS
-    ):
+    if not isinstance(container, type) or not (container in _CONTAINERS or container in leaves):
         return False
     if len(arguments) == 2 and arguments[0] is str:
-        arguments = arguments[1:]  # the keys of a JSON object are nothing to check
+        arguments = arguments[1:]  # the keys of an object are text anyway
     return all(each is ... or _consists_of(each, leaves) for each in arguments)
 
 
@@ -318,7 +318,5 @@ def _typed() -> Any:
     try:
         from polylambda import typed
     except ImportError as error:
-        raise ConfigurationError(
-            "typed events and results need msgspec: install it, or leave out the annotation"
-        ) from error
+        raise ConfigurationError("events and results with types need msgspec: install it") from error
     return typed

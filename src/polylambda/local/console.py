@@ -15,6 +15,7 @@ from rich.text import Text
 from polylambda.server.broker import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import IO
 
     from polylambda.local.function import Run
@@ -65,9 +66,12 @@ class Screen:
         """Tell what went wrong."""
         self.event(text, style="bold red")
 
-    def line(self, text: str = "", style: str = "") -> None:
-        """Print a line as it is."""
-        self._console.print(Text(text, style))
+    def banner(self, title: str, ways_in: Mapping[str, str]) -> None:
+        """Tell at the start what runs, and the ways in: what they are for, and how to say it."""
+        self._console.print(Text(title, "bold"))
+        width = max(map(len, ways_in))
+        for purpose, way in ways_in.items():
+            self._console.print(Text.assemble("  ", (f"{purpose:{width}}  ", "dim"), way))
 
     def output(self, line: bytes) -> None:
         """Pass a line of the function's output on; tracebacks get colours.
@@ -76,6 +80,8 @@ class Screen:
         """
         for text in line.decode("utf-8", "replace").replace("\xa0", " ").split("\r"):
             self._console.print(self._coloured(text))
+        if b"\r" in line:
+            self._in_traceback = False
 
     def _coloured(self, text: str) -> Text:
         if text.startswith("[ERROR]") or text.rstrip() == _TRACEBACK:

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import time
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from polylambda.errors import ConfigurationError
-from polylambda.server.broker import Broker, Invocation, Response
-from polylambda.server.environment import RuntimeApi
+from polylambda.server.broker import Broker
+from polylambda.server.environment import Phase, RuntimeApi
 from polylambda.server.errors import CannotStart
-from polylambda.server.process import Exit, RuntimeProcess
+from polylambda.server.process import RuntimeProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from polylambda.server.broker import Invocation, Response
     from polylambda.server.function import FunctionConfiguration
-    from polylambda.server.process import OutputLine
+    from polylambda.server.process import Exit, OutputLine
 
 GRACE = 5.0
 """Seconds that a runtime has for its background work and its lifespan when it is told to end."""
@@ -70,76 +72,100 @@ class Environment:
         self._broker = Broker(queue_limit=queue_limit, max_concurrency=configuration.max_concurrency)
         self._api = RuntimeApi(self._broker, function=configuration)
         self._process: RuntimeProcess | None = None
-        self._exited = False
-        self._replacing = False
+        self._started_at = 0.0
+        self._ending = False  # the runtime ends because we want it to
+        self._exited = False  # it ended because it wanted to
+        self._stuck = False  # it would not listen to a SIGTERM
         self._renewal = asyncio.Event()
-        self._reason = ""
-        self._tasks = contextlib.AsyncExitStack()
+        self._owned = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         """Start the runtime, and return without waiting for it to be ready.
 
         Raises:
-            ConfigurationError: the command cannot be run, or the environment variables cannot be read.
+            ConfigurationError: the command cannot be run, or its environment variables cannot be read.
         """
         async with contextlib.AsyncExitStack() as stack:
             await stack.enter_async_context(self._api)
+            stack.callback(self._broker.close)
             try:
                 await self._start()
             except CannotStart as error:
-                raise ConfigurationError(f"{error}; give the command that runs the function") from error
-            stack.push_async_callback(self._stop)
-            supervisor = asyncio.create_task(self._supervise(), name="supervisor")
-            stack.push_async_callback(_cancelled, supervisor)
-            self._tasks = stack.pop_all()
+                raise ConfigurationError(f"{error}: give the command that runs the function") from error
+            stack.push_async_callback(self._end)
+            supervisor = asyncio.create_task(self._supervise(), name="supervisor of the runtime")
+            stack.push_async_callback(_cancel, supervisor)
+            self._owned = stack.pop_all()
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        """End the runtime: what it holds fails, so wait for that first."""
-        await self._tasks.aclose()
+        """End the runtime; what it still holds fails."""
+        await self._owned.aclose()
 
     async def invoke(self, invocation: Invocation) -> Response:
         """Run an invocation, as `Broker.invoke` does."""
         if self._exited:
+            self._exited = False
             self._api.runtime_started()  # forget why the last one failed: this invocation waits for the next one
-            self.renew("")
+            self._renewal.set()
         return await self._broker.invoke(invocation)
 
-    async def init(self) -> tuple[str, bytes] | None:
-        """Wait until the runtime is ready (None), or could not start: error type and the error's JSON."""
-        return None if await self._api.ready() else self._api.init_error
+    async def init_error(self) -> dict[str, Any] | None:
+        """Wait for the end of the runtime's init; return the error that it ended with, None when it is ready."""
+        if await self._api.ready():
+            return None
+        error_type, payload = self._api.init_error or ("", b"")
+        try:
+            error = json.loads(payload)
+        except ValueError:
+            error = None
+        return error if isinstance(error, dict) else {"errorType": error_type}
 
-    def renew(self, reason: str) -> None:
-        """Replace the runtime soon. What it holds is finished first; what comes meanwhile waits for the new one."""
-        self._reason = reason
+    def renew(self, *, stuck: bool = False) -> None:
+        """Replace the runtime soon: what it holds is finished first, and what comes meanwhile waits for the new one.
+
+        One that is `stuck` in an invocation that timed out is killed without more ado, as Lambda does.
+        """
+        self._stuck = self._stuck or stuck
         self._renewal.set()
+
+    def give_up(self) -> None:
+        """When it comes to the end, kill the runtime instead of asking it to end."""
+        self._stuck = True
 
     async def _supervise(self) -> None:
         while True:
-            await self._renewal.wait()
+            watch = asyncio.create_task(self._tell_init(), name="init of the runtime")
+            try:
+                await self._renewal.wait()
+            finally:
+                await _cancel(watch)
             self._renewal.clear()
-            if self._reason:
-                self._observer.event(self._reason)
             await self._replace()
+
+    async def _tell_init(self) -> None:
+        error = await self.init_error()
+        if error is None:
+            self._observer.event(f"ready in {(time.monotonic() - self._started_at) * 1000:.0f} ms")
+        else:
+            reason = ": ".join(str(error[key]) for key in ("errorType", "errorMessage") if error.get(key))
+            self._observer.problem(f"the function could not start: {reason}")
 
     async def _replace(self) -> None:
         self._broker.pause()
-        self._replacing = True
         try:
             await self._broker.idle()
-            await self._stop()
+            await self._end()
             await self._start()
         except (CannotStart, ConfigurationError) as error:
-            self._observer.problem(str(error))
             self._exited = True
             self._api.runtime_exited(str(error))
         finally:
-            self._replacing = False
             self._broker.resume()
 
     async def _start(self) -> None:
-        self._exited = False
-        self._process = RuntimeProcess(
+        self._started_at = time.monotonic()
+        process = RuntimeProcess(
             self._command,
             self._api,
             environ=self._environ(),
@@ -147,21 +173,31 @@ class Environment:
             on_output=self._on_output,
             on_exit=self._has_exited,
         )
-        await self._process.start()
+        await process.start()
+        self._process = process
+        self._exited = False
 
-    async def _stop(self) -> None:
-        if self._process is not None:
-            await self._process.stop()
+    async def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        self._ending = True
+        try:
+            if self._stuck and process.pid is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+            await process.stop()
+        finally:
+            self._ending = self._stuck = False
 
     def _has_exited(self, how: Exit) -> None:
-        if not self._replacing:
-            self._exited = True
-            self._observer.problem(how.reason)
+        if self._ending:
+            return
+        self._exited = True
+        if self._api.phase is Phase.READY:
+            self._observer.problem(f"{how.reason}; the next invocation starts it again")
 
 
-async def _cancelled(task: asyncio.Task[None]) -> None:
+async def _cancel(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.wait([task])
-
-
-_ = (os, signal, time)

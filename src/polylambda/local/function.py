@@ -90,6 +90,12 @@ class Function:
         self.log_tail = log_tail or LogTail()
         self._invoker = invoker
         self._on_end = on_end
+        self._under_way = 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether an invocation is under way."""
+        return self._under_way > 0
 
     @asynccontextmanager
     async def run(self, invocation: Invocation, label: str) -> AsyncGenerator[tuple[Run, Response]]:
@@ -101,6 +107,7 @@ class Function:
             InvocationRefused: the runtime never saw the invocation.
         """
         run = Run(invocation, label)
+        self._under_way += 1
         self.log_tail.begin(run.request_id)
         try:
             run.response = await self._invoker.invoke(invocation)
@@ -109,6 +116,7 @@ class Function:
             run.note = str(error)
             raise
         finally:
+            self._under_way -= 1
             self.log_tail.end(run.request_id)
             if run.response is not None:
                 await run.response.aclose()

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dotenv import dotenv_values
+
 from polylambda.errors import ConfigurationError
 from polylambda.server.function import FunctionConfiguration
 from polylambda.settings import Settings
@@ -92,8 +94,6 @@ def with_env_file(environ: Mapping[str, str], path: Path | None) -> dict[str, st
     """
     if path is None:
         return dict(environ)
-    from dotenv import dotenv_values
-
     try:
         with path.open(encoding="utf-8") as file:
             values = dotenv_values(stream=file)

@@ -1,0 +1,83 @@
+"""HTTP to users: an ASGI application on a TCP port, served by uvicorn."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import socket
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from polylambda.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from polylambda.local.app import LocalApp
+
+
+class HttpServer(uvicorn.Server):
+    """Serves an application until it is told to stop.
+
+    uvicorn's own server, except that signals and log lines are left to us.
+    """
+
+    def __init__(self, app: LocalApp, sock: socket.socket) -> None:
+        """Serve `app` on `sock`, which listens already."""
+        super().__init__(
+            uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, server_header=False, ws="none")
+        )
+        # It would report each connection that is cut off on purpose.
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL + 1)
+        self._sock = sock
+
+    async def run_until_stopped(self) -> None:
+        """Serve; return when every request was answered after `stop`, or at once after `force`."""
+        await self.serve(sockets=[self._sock])
+
+    def stop(self) -> None:
+        """Take no more requests, and finish those that were taken."""
+        self.should_exit = True
+
+    def force(self) -> None:
+        """Stop waiting for requests that are not finished."""
+        self.should_exit = self.force_exit = True
+
+    @property
+    def busy(self) -> bool:
+        """Whether requests are being answered."""
+        return bool(self.server_state.tasks)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone."""
+        yield
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens on `host` and `port` (0: any free one).
+
+    Raises:
+        ConfigurationError: that is not possible; the message says what to do.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        return socket.create_server(address[:2], family=family, backlog=1024)
+    except socket.gaierror as error:
+        raise ConfigurationError(f"there is no host {host!r} to listen on; 127.0.0.1 is the usual one") from error
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise ConfigurationError(
+                f"port {port} of {host} is in use by another program: end it, or take another port with --port "
+                "or LOCAL_LAMBDA_PORT"
+            ) from error
+        raise ConfigurationError(f"cannot listen on port {port} of {host}: {error.strerror}") from error
+
+
+def url(sock: socket.socket) -> str:
+    """Return the URL under which a program on this machine reaches `sock`, without a slash at the end."""
+    host, port = sock.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,0 +1,203 @@
+"""The local server from start to stop.
+
+The function runs in a process of its own, also when it is the very program that asked for the local server: that one
+is started again with AWS_LAMBDA_RUNTIME_API set, so that what runs here is what runs on Lambda, and a change of its code
+takes nothing but another start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import traceback
+from typing import TYPE_CHECKING, Self
+
+import polylambda
+from polylambda.local import http
+from polylambda.local.app import LocalApp
+from polylambda.local.console import Screen
+from polylambda.local.environment import Environment
+from polylambda.local.function import Function
+from polylambda.local.options import configuration, with_env_file
+from polylambda.local.watch import changes
+from polylambda.server.broker import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import Literal
+
+    from polylambda.local.function import Run
+    from polylambda.local.options import Options
+
+FORCED = 130
+"""Exit status after a second Ctrl-C."""
+
+
+def serve(command: Sequence[str], options: Options) -> None:
+    """Serve the function that `command` runs, until Ctrl-C or SIGTERM; what is under way is finished first.
+
+    Raises:
+        ConfigurationError: an option cannot be followed, such as a port that is in use.
+        SystemExit: a second Ctrl-C did not let the end be waited for.
+    """
+    if not asyncio.run(_serve(command, options)):
+        raise SystemExit(FORCED)
+
+
+async def _serve(command: Sequence[str], options: Options) -> bool:
+    screen = Screen(sys.stdout)
+    stop = asyncio.Event()
+    serving = asyncio.current_task()
+    assert serving is not None
+
+    def interrupt() -> None:
+        if stop.is_set():
+            server.give_up()
+            serving.cancel()
+        stop.set()
+
+    with contextlib.suppress(asyncio.CancelledError):
+        async with LocalServer(command, options, screen) as server:
+            screen.banner(f"polylambda {polylambda.__version__}", _ways_in(server, options))
+            with _signals(interrupt):
+                await stop.wait()
+                if server.busy:
+                    screen.event("finishing what is under way; Ctrl-C again ends it at once")
+                await server.finish()
+        return True
+    return False
+
+
+class LocalServer:
+    """One function behind HTTP: `async with LocalServer(command, options, screen) as server: server.url`.
+
+    Attributes:
+        url: where it is reached, without a slash at the end.
+        function: the function that it serves.
+    """
+
+    def __init__(self, command: Sequence[str], options: Options, screen: Screen) -> None:
+        """Describe the server.
+
+        Args:
+            command: what to run as the function's runtime.
+            options: everything else.
+            screen: shows the developer what happens.
+
+        Raises:
+            ConfigurationError: the env file cannot be read.
+        """
+        self._options = options
+        self._screen = screen
+        function = configuration(self._environ(), options)
+        self._environment = Environment(
+            command,
+            function,
+            environ=self._environ,
+            observer=screen,
+            on_output=self._output,
+            queue_limit=options.queue_limit,
+        )
+        self.url = ""
+        self.function = Function(function, self._environment, timeout=options.timeout, on_end=self._invocation_ended)
+        self._stopping = asyncio.Event()
+        self._owned = contextlib.AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        """Listen, start the runtime, and serve.
+
+        Raises:
+            ConfigurationError: the port cannot be listened on, or the command cannot be run.
+        """
+        options = self._options
+        sock = http.listen(options.host, options.port)
+        self.url = http.url(sock)
+        async with contextlib.AsyncExitStack() as stack:
+            stack.callback(sock.close)
+            await stack.enter_async_context(self._environment)
+            self._background = await stack.enter_async_context(asyncio.TaskGroup())
+            app = LocalApp(self.function, self._background, endpoint=options.endpoint, on_defect=self._defect)
+            self._http = http.HttpServer(app, sock)
+            self._serving = self._background.create_task(self._http.run_until_stopped(), name="HTTP server")
+            if options.watch:
+                self._background.create_task(self._watch(), name="watcher of changes")
+            self._owned = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        """Finish what is under way, then end the runtime."""
+        self._stopping.set()
+        self._http.stop()
+        await self._owned.__aexit__(*exc_info)
+
+    @property
+    def busy(self) -> bool:
+        """Whether an invocation is under way."""
+        return self.function.busy
+
+    async def finish(self) -> None:
+        """Take no more requests, and wait until those that were taken are answered."""
+        self._stopping.set()
+        self._http.stop()
+        await asyncio.wait([self._serving])
+
+    def give_up(self) -> None:
+        """Do not wait for anything when it ends."""
+        self._environment.give_up()
+        self._http.force()
+
+    async def _watch(self) -> None:
+        async for sentence in changes(self._options, self._stopping):
+            self._screen.event(sentence)
+            self._environment.renew()
+
+    def _environ(self) -> dict[str, str]:
+        # Passed on, not read. Without buffering, what the function prints is seen when it prints it.
+        return with_env_file({**os.environ, "PYTHONUNBUFFERED": "1"}, self._options.env_file)
+
+    def _output(self, stream: Literal["stdout", "stderr"], line: bytes) -> None:
+        self.function.log_tail.add(line)
+        self._screen.output(line)
+
+    def _invocation_ended(self, run: Run) -> None:
+        self._screen.invocation(run)
+        if run.outcome is Outcome.TIMEOUT and self._options.concurrency is None:
+            self._screen.event("killing the runtime, which is stuck in that invocation; a new one starts")
+            self._environment.renew(stuck=True)
+
+    def _defect(self, error: Exception) -> None:
+        self._screen.problem("a defect of polylambda's local server; please report it with these lines")
+        for line in "".join(traceback.format_exception(error)).splitlines():
+            self._screen.output(line.encode())
+
+
+def _ways_in(server: LocalServer, options: Options) -> dict[str, str]:
+    name = server.function.configuration.name
+    return {
+        "invoke": f"curl -d '{{\"name\": \"world\"}}' {server.url}{options.endpoint}",
+        "function URL": f"curl {server.url}/any/path",
+        "AWS CLI, SDKs": f"aws lambda invoke --endpoint-url {server.url} --function-name {name} out.json",
+        "reload": f"on changes in {', '.join(map(str, options.watch))}" if options.watch else "off",
+        "stop": "Ctrl-C",
+    }
+
+
+@contextlib.contextmanager
+def _signals(handle: Callable[[], None]) -> Iterator[None]:
+    """Call `handle` on Ctrl-C and SIGTERM."""
+    loop = asyncio.get_running_loop()
+    handled: list[signal.Signals] = []
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, handle)
+            handled.append(number)
+    except (NotImplementedError, RuntimeError, ValueError):
+        pass  # no signals here: not the main thread
+    try:
+        yield
+    finally:
+        for number in handled:
+            loop.remove_signal_handler(number)

@@ -1,0 +1,174 @@
+"""Why an event is not what the handler's annotation says, told in one way whoever found out.
+
+Paths begin at `event`: `event.items[2].price: expected int, got str`. Here is no validation, only the words for it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from polylambda.errors import ValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    Step = str | int
+
+_MISSING = "field is missing"
+_UNKNOWN = "unknown field"
+_MOST = 5  # problems named in one message
+
+_WHERE = re.compile(r" - at (`key` in )?`\$([^`]*)`$")
+_STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]|(\[\.\.\.\])")
+_ANY_KEY = "[...]"  # how msgspec writes a key of a dict
+_OF_FIELD = re.compile(r"Object (missing required|contains unknown) field `(.*)`$")
+
+
+def from_msgspec(error: msgspec.ValidationError, value: Any, annotation: Any) -> ValidationError:
+    """Say what msgspec refused in `value`, the decoded event."""
+    problem = str(error)
+    steps: list[Step] = []
+    where = _WHERE.search(problem)
+    if where:
+        problem = problem[: where.start()]
+        steps = _steps(where[2])
+        if _ANY_KEY in steps:
+            _find_keys(steps, str(error), value, annotation)
+    of_field = _OF_FIELD.match(problem)
+    if of_field:
+        steps.append(of_field[2])
+        problem = _MISSING if of_field[1] == "missing required" else _UNKNOWN
+    elif where and where[1]:
+        problem = f"key: {_sentence(problem)}"
+    return ValidationError(_path(steps), _sentence(problem))
+
+
+def from_pydantic(error: Any, value: Any) -> ValidationError:
+    """Say what pydantic refused in `value`, the decoded event."""
+    problems = [
+        (_path(_steps_in(value, each["loc"], each["type"])), _problem(each))
+        for each in error.errors(include_url=False, include_context=False)
+    ]
+    path, problem = problems[0]
+    more = [f"{where}: {what}" for where, what in problems[1:_MOST]]
+    if len(problems) > _MOST:
+        more.append(f"and {len(problems) - _MOST} more")
+    return ValidationError(path, "; ".join([problem, *more]))
+
+
+def is_syntax(error: Any) -> bool:
+    """Tell whether pydantic could not read the JSON at all."""
+    return error.errors(include_url=False, include_context=False, include_input=False)[0]["type"] == "json_invalid"
+
+
+def _path(steps: Iterable[Step]) -> str:
+    path = "event"
+    for step in steps:
+        if isinstance(step, int):
+            path += f"[{step}]"
+        elif step == _ANY_KEY or not step.isidentifier():
+            path += _ANY_KEY if step == _ANY_KEY else f"[{json.dumps(step)}]"
+        else:
+            path += f".{step}"
+    return path
+
+
+def _sentence(problem: str) -> str:
+    """A library's message as the end of ours."""
+    problem = problem.replace("`", "")
+    return problem[:1].lower() + problem[1:]
+
+
+# msgspec
+
+
+def _steps(path: str) -> list[Step]:
+    return [int(index) if index else name or _ANY_KEY for name, index, _ in _STEP.findall(path)]
+
+
+def _find_keys(steps: list[Step], message: str, value: Any, annotation: Any) -> None:
+    """Put into `steps` the keys that msgspec left out; `value` does not survive."""
+
+    def fails() -> bool:
+        try:
+            msgspec.convert(value, annotation, str_keys=True)
+        except msgspec.ValidationError as error:
+            return str(error) == message
+        return False
+
+    holder = value
+    for place, step in enumerate(steps):
+        try:
+            if step == _ANY_KEY:
+                steps[place] = _failing_key(holder, fails)
+            holder = holder[steps[place]]
+        except (AttributeError, LookupError, TypeError):
+            return  # not where it seems to be, as with a name that has a dot in it
+
+
+def _failing_key(entries: dict[str, Any], fails: Callable[[], bool]) -> str:
+    """The key whose entry alone still fails, found by halves; the others are removed."""
+    left = list(entries.items())
+    while len(left) > 1:
+        half = len(left) // 2
+        entries.clear()
+        entries.update(left[:half])
+        left = left[:half] if fails() else left[half:]
+    entries.clear()
+    entries.update(left)
+    if not fails():
+        raise LookupError("it takes several entries to fail")
+    return left[0][0]
+
+
+# pydantic
+
+_EXPECTED = {
+    "bool_parsing": "bool",
+    "bool_type": "bool",
+    "dataclass_type": "object",
+    "dict_type": "object",
+    "float_parsing": "float",
+    "float_type": "float",
+    "int_from_float": "int",
+    "int_parsing": "int",
+    "int_type": "int",
+    "list_type": "array",
+    "model_attributes_type": "object",
+    "model_type": "object",
+    "none_required": "null",
+    "set_type": "array",
+    "string_type": "str",
+    "tuple_type": "array",
+}
+
+_NAMES = {dict: "object", list: "array", type(None): "null"}
+
+
+def _problem(error: dict[str, Any]) -> str:
+    kind = error["type"]
+    if kind == "missing":
+        return _MISSING
+    if kind == "extra_forbidden":
+        return _UNKNOWN
+    if kind in _EXPECTED:
+        got: type[Any] = type(error["input"])
+        return f"expected {_EXPECTED[kind]}, got {_NAMES.get(got, got.__name__)}"
+    return _sentence(error["msg"].replace("Input should be", "expected"))
+
+
+def _steps_in(value: Any, location: tuple[Step, ...], kind: str) -> list[Step]:
+    """The steps of a location that are places in `value`; others name the member of a union that was tried."""
+    steps: list[Step] = []
+    for place, step in enumerate(location):
+        try:
+            value = value[step]
+        except (LookupError, TypeError):
+            if kind != "missing" or place != len(location) - 1:
+                continue
+        steps.append(step)
+    return steps

@@ -1,0 +1,54 @@
+"""What every test relies on: an environment without the caller's AWS settings, and nothing left running after a test."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+# A machine under load is slow, and that is not a failure.
+hypothesis.settings.register_profile("polylambda", deadline=None)
+hypothesis.settings.load_profile("polylambda")
+
+_FOREIGN = ("AWS_", "_AWS_", "LAMBDA_", "_LAMBDA_", "LOCAL_LAMBDA_", "POLYLAMBDA_", "POWERTOOLS_", "_HANDLER", "_X_AMZN_")
+_OURS = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "NO_PROXY": "*",
+}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _environment() -> Iterator[None]:
+    """Hide the variables that change what polylambda or boto3 do; the credentials are good for nothing."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in os.environ:
+            if name.startswith(_FOREIGN):
+                patch.delenv(name)
+        for name, value in _OURS.items():
+            patch.setenv(name, value)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_running(_environment: None) -> Iterator[None]:
+    """Fail a test that leaves a thread or a child process behind: each needs an owner that joins it."""
+    threads, children = set(threading.enumerate()), _children()
+    yield
+    left = [repr(thread) for thread in threading.enumerate() if thread not in threads]
+    left += [f"process {pid}" for pid in _children() - children]
+    assert not left, f"left running: {', '.join(left)}"
+
+
+def _children() -> set[str]:
+    """The process ids of our children, also of those that ended and were not waited for; empty where there is no /proc."""
+    lists = Path("/proc/self/task").glob("*/children")
+    return {pid for children in lists for pid in children.read_text().split()}
