@@ -32,7 +32,7 @@ types: venv ## check types
 
 contracts: venv ## check who imports whom
 	@echo "==> lint-imports"
-	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/lint-imports --no-cache --no-logo
 
 unit-elsewhere: venv ## run the unit tests on every other Python from 3.11 on
 	@$(BIN)/python -m scripts.unit_everywhere

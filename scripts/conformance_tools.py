@@ -50,6 +50,7 @@ def function_environment() -> Path:
 def ensure() -> None:
     """Install everything that is not there yet. Raises CommandFailed or ToolsUnavailable."""
     own = Path(sys.executable)
+    os.umask(0o022)
     FOLDER.mkdir(exist_ok=True)
     environments.ensure(FOLDER / "aws-cli", own, [AWS_CLI], f"installing {AWS_CLI} (once)")
     _ensure_sam_files()

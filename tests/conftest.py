@@ -14,7 +14,17 @@ import pytest
 hypothesis.settings.register_profile("polylambda", deadline=None)
 hypothesis.settings.load_profile("polylambda")
 
-_FOREIGN = ("AWS_", "_AWS_", "LAMBDA_", "_LAMBDA_", "LOCAL_LAMBDA_", "POLYLAMBDA_", "POWERTOOLS_", "_HANDLER", "_X_AMZN_")
+_FOREIGN = (
+    "AWS_",
+    "_AWS_",
+    "LAMBDA_",
+    "_LAMBDA_",
+    "LOCAL_LAMBDA_",
+    "POLYLAMBDA_",
+    "POWERTOOLS_",
+    "_HANDLER",
+    "_X_AMZN_",
+)
 _OURS = {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
@@ -50,5 +60,9 @@ def _nothing_left_running(_environment: None) -> Iterator[None]:
 
 def _children() -> set[str]:
     """The process ids of our children, also of those that ended and were not waited for; empty where there is no /proc."""
-    lists = Path("/proc/self/task").glob("*/children")
-    return {pid for children in lists for pid in children.read_text().split()}
+    while True:
+        lists = list(Path("/proc/self/task").glob("*/children"))
+        try:
+            return {pid for children in lists for pid in children.read_text().split()}
+        except OSError:  # a thread ended meanwhile, and its children are another thread's now
+            continue

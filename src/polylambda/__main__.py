@@ -8,6 +8,10 @@ from polylambda.runtime.runtime import run_named
 from polylambda.settings import Settings
 
 USAGE = "usage: python -m polylambda MODULE.HANDLER (or set _HANDLER)"
+HELP = f"""{USAGE}
+
+Runs the handler: in Lambda when AWS_LAMBDA_RUNTIME_API is set, else on a local server.
+"""
 
 
 def main() -> None:
@@ -15,11 +19,11 @@ def main() -> None:
     settings = Settings()
     arguments = sys.argv[1:]
     if arguments in (["-h"], ["--help"]):
-        print(f"{USAGE}\n\nRuns the handler: in Lambda when AWS_LAMBDA_RUNTIME_API is set, else on a local server.")
+        sys.stdout.write(HELP)
         return
     name = arguments[0] if arguments else settings.handler
-    if not name or len(arguments) > 1:
-        raise SystemExit(f"polylambda: no handler, or more than one, was named\n{USAGE}")
+    if not name or name.startswith("-") or len(arguments) > 1:
+        raise SystemExit(f"polylambda: name one handler, such as app.handler\n{USAGE}")
     run_named(name, settings)
 
 

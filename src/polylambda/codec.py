@@ -5,6 +5,9 @@ library's json while payloads are small, by msgspec once they are large. With ty
 function from an annotation, once, at start; `polylambda.typed` knows how.
 """
 
+# What JSON values are made of is known at run time only.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
+
 from __future__ import annotations
 
 import json.encoder
@@ -24,12 +27,15 @@ if TYPE_CHECKING:
 
     Decode = Callable[[bytes], Any]
     Encode = Callable[[Any], tuple[bytes, str]]
-    Levels = list[tuple[list[Any], set[type]]]
 
 _LARGE = 32 * 1024  # bytes; from here on msgspec saves more in a few payloads than its import costs
 
-_SCALARS = frozenset({str, int, float, bool, type(None)})
-_PLAIN = _SCALARS | {dict, list, tuple}
+_CHUNK = 512  # items of a list
+
+_NONE = type(None)
+_SCALARS = frozenset({str, int, float, bool, _NONE})
+_CONTAINERS = frozenset({dict, list, tuple})
+_PLAIN = _SCALARS | _CONTAINERS
 
 
 def load(payload: bytes) -> Any:
@@ -139,7 +145,8 @@ def _load_carefully(payload: bytes) -> Any:
     try:
         return _decoder.decode(str(payload, "utf-8").removeprefix("\ufeff"))
     except (ValueError, RecursionError) as error:
-        raise UnmarshalError(f"Unable to unmarshal input: {error}") from error
+        # Not chained: the error holds the whole payload, and its message is all that it has to say.
+        raise UnmarshalError(f"Unable to unmarshal input: {error}") from None
 
 
 def _one_shot_encoder() -> Callable[[object, int], Iterable[str]]:
@@ -161,7 +168,7 @@ def _dump_small(value: object) -> bytes | None:
         text = "".join(_chunks(value, 0))
     except Exception:  # `_dump_unusual` says what is wrong, if anything is
         return None
-    if _plain_levels(value, _PLAIN) is None:
+    if not _is_plain(value, _PLAIN):
         return None
     if len(text) >= _LARGE:
         _prefer_msgspec()
@@ -173,21 +180,19 @@ def _utf8(text: str) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
 
-def _plain_levels(value: Any, plain: frozenset[type]) -> Levels | None:
-    """The values in a finite tree and their types, level by level; None if any type is not one of `plain`.
+def _is_plain(value: object, plain: frozenset[type]) -> bool:
+    """Whether a finite tree has values of the types in `plain` only, and no subclasses of them.
 
-    So named tuples, sets, dates and many more are kept from encoders that have ideas of their own about them. It goes by
-    levels because C then does the work: ten thousand values take a fraction of a millisecond.
+    So named tuples, sets, dates and many more are kept from encoders that have ideas of their own about them. The tree is
+    taken level by level because C then does the work.
     """
-    levels: Levels = []
-    level: list[Any] = [value] if type(value) is not list else value
+    level: list[Any] = [value]
     while True:
         types = set(map(type, level))
         if not types <= plain:
-            return None
-        levels.append((level, types))
+            return False
         if types <= _SCALARS:
-            return levels
+            return True
         level = get_referents(*level)
 
 
@@ -224,20 +229,44 @@ def _dump_large(value: object, encode: Callable[[object], bytes]) -> bytes | Non
         body = encode(value)
     except Exception:  # json may take it, and else says what is wrong
         return None
-    levels = _plain_levels(value, _PLAIN)
-    if levels is None:
-        return None
-    for level, types in levels:
-        if dict in types:
-            objects = level if len(types) == 1 else [each for each in level if type(each) is dict]
-            keys: set[object] = set().union(*objects)
-            if set(map(type, keys)) - {str}:
-                return None  # json has 1e+22 and true where msgspec has 1e22 and an error
-    # A null is None, or NaN, or in a text: if there are no more than there are Nones, then none is NaN.
-    may_be_nan = b"null" in body and any(float in types for _, types in levels)
-    if may_be_nan and body.count(b"null") != sum(level.count(None) for level, _ in levels):
-        return None
-    return body
+    return body if _is_same_in_json(value, body) else None
+
+
+def _is_same_in_json(value: object, body: bytes) -> bool:
+    """Whether json too would make `body` of `value`; False when that is not certain.
+
+    Besides the types that `_is_plain` looks for, these differ: NaN and the infinities, null in msgspec; and the keys of
+    dicts that are floats. A long list is taken in chunks that fit into the processor's cache.
+    """
+    has_null = b"null" in body
+    has_float = False
+    nones = 0
+    top: list[Any] = value if type(value) is list else [value]
+    for start in range(0, len(top), _CHUNK):
+        level = top[start : start + _CHUNK]
+        types = set(map(type, level))
+        while types <= _PLAIN:
+            has_float = has_float or float in types
+            if has_null and _NONE in types:
+                nones += level.count(None)
+            if types <= _SCALARS:
+                break
+            children = get_referents(*level)
+            kinds = set(map(type, children))
+            if float in kinds and dict in types and len(children) != _entries(level, types):
+                return False  # the collector is shown the keys of a dict too, unless all of them are text
+            level, types = children, kinds
+        else:
+            return False
+    # A null is None, or NaN, or in a text: if there are no more than there are Nones, none of them is NaN.
+    return not (has_null and has_float) or body.count(b"null") == nones
+
+
+def _entries(level: list[Any], types: set[type]) -> int:
+    """How many values the containers in `level` have."""
+    if types <= _CONTAINERS:
+        return sum(map(len, level))
+    return sum([len(each) for each in level if type(each) in _CONTAINERS])
 
 
 # Unusual values: what json does not take, or takes for something else than AWS's runtime does.
@@ -264,7 +293,7 @@ def _dump_unusual(value: object) -> bytes:
         text = encode(value)
     except TypeError:
         text = ""
-    if not text or _plain_levels(value, _PLAIN | {bytes, Decimal}) is None:
+    if not text or not _is_plain(value, _PLAIN | {bytes, Decimal}):
         numbers.clear()
         text = encode(_normal(value))
     if numbers:
@@ -275,27 +304,25 @@ def _dump_unusual(value: object) -> bytes:
 
 def _normal(value: Any) -> Any:
     """`value` with dicts for named tuples, and text for bytes, also in keys."""
-    kind: type[Any] = type(value)
-    if issubclass(kind, (str, int, float)):
+    if isinstance(value, (str, int, float)):
         return value
-    if issubclass(kind, bytes):
+    if isinstance(value, bytes):
         return str(value, "utf-8")
     as_dict = getattr(value, "_asdict", None)
     if callable(as_dict):
         value = as_dict()
-        kind = type(value)
-        if not issubclass(kind, dict):
-            raise TypeError(f"_asdict() must return a dict, not {kind.__name__}")
-    if issubclass(kind, dict):
+        if not isinstance(value, dict):
+            raise TypeError(f"_asdict() must return a dict, not {type(value).__name__}")
+    if isinstance(value, dict):
         return {str(key, "utf-8") if isinstance(key, bytes) else key: _normal(each) for key, each in value.items()}
-    if issubclass(kind, (list, tuple)):
+    if isinstance(value, (list, tuple)):
         return list(map(_normal, value))
     return value
 
 
 # Annotations. Functions that say `dict[str, Any]` must start as quickly as those that say nothing, so without typing.
 
-_CONTAINERS = frozenset({dict, list, Mapping, MutableMapping, Sequence, MutableSequence, Collection, Iterable})
+_DECLARED = frozenset({dict, list, Mapping, MutableMapping, Sequence, MutableSequence, Collection, Iterable})
 
 
 def _consists_of(annotation: Any, leaves: frozenset[type]) -> bool:
@@ -305,9 +332,9 @@ def _consists_of(annotation: Any, leaves: frozenset[type]) -> bool:
     origin = getattr(annotation, "__origin__", None)
     arguments = getattr(annotation, "__args__", ())
     if type(annotation).__name__ in {"UnionType", "Union"} or getattr(origin, "_name", None) == "Union":
-        return all(each is type(None) or _consists_of(each, leaves) for each in arguments)
+        return all(each is _NONE or _consists_of(each, leaves) for each in arguments)
     container = origin or annotation
-    if not isinstance(container, type) or not (container in _CONTAINERS or container in leaves):
+    if not isinstance(container, type) or not (container in _DECLARED or container in leaves):
         return False
     if len(arguments) == 2 and arguments[0] is str:
         arguments = arguments[1:]  # the keys of an object are text anyway

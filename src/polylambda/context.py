@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any, cast
 
-    from polylambda.rapi.wire import Invocation
+    from polylambda.rapi.events import Invocation
     from polylambda.settings import Settings
 else:
 
@@ -52,24 +52,33 @@ class LambdaContext:
 
     Every name of AWS's context object is here with AWS's meaning
     (https://docs.aws.amazon.com/lambda/latest/dg/python-context.html), so that existing code runs unchanged; `deadline`,
-    `trace_id`, `logger`, `state`, `tmp_dir` and `slot` are additions.
+    `trace_id`, `logger`, `state`, `tmp_dir` and `slot` are additions. Attributes may be set and added.
 
     Attributes:
         aws_request_id: id of the event; the same for every retry of an asynchronous event.
         invoked_function_arn: ARN that the caller used: function, version or alias.
+        function_name: name of the function.
+        function_version: version of the function, `$LATEST` or a number.
+        memory_limit_in_mb: memory of the execution environment in MiB, as text.
+        log_group_name: CloudWatch log group of the function; empty outside Lambda.
+        log_stream_name: CloudWatch log stream of the execution environment; empty outside Lambda.
         deadline: when the platform gives the invocation up, in seconds since the epoch, as `time.time()` counts.
         content_type: media type of the event, as its sender named it.
         tenant_id: tenant of a function with tenant isolation, else None.
+        client_context: what the calling application said of itself; None when it said nothing.
+        trace_header: X-Ray trace header as the platform sent it, empty when it sent none.
         state: what the lifespan yielded, else None.
         slot: number of the slot that runs the invocation, from 0.
-        memory_limit_in_mb: memory of the execution environment in MiB, as text.
     """
+
+    _over = False
 
     def __init__(self, invocation: Invocation, settings: Settings, *, state: Any = None, slot: int = 0) -> None:
         """Make the context of `invocation`.
 
         Raises:
-            ContextError: the deadline or the function's ARN is missing or malformed.
+            ContextError: the deadline or the function's ARN is missing or malformed, or the client context or the Cognito
+                identity is not a JSON object.
         """
         self.aws_request_id = invocation.request_id
         self.deadline = _deadline(invocation.deadline_ms)
@@ -78,37 +87,21 @@ class LambdaContext:
             raise ContextError(
                 "the event has no Lambda-Runtime-Invoked-Function-Arn header: the platform must send one"
             )
+        self.function_name = settings.function_name
+        self.function_version = settings.function_version
+        self.memory_limit_in_mb = settings.memory_limit_in_mb
+        self.log_group_name = settings.log_group_name
+        self.log_stream_name = settings.log_stream_name
         self.content_type = invocation.content_type
         self.tenant_id = invocation.tenant_id or None
+        self.trace_header = invocation.trace_id
         self.state = state
         self.slot = slot
-        self._invocation = invocation
-        self._settings = settings
-
-    @property
-    def function_name(self) -> str:
-        """Name of the function."""
-        return self._settings.function_name
-
-    @property
-    def function_version(self) -> str:
-        """Version of the function, `$LATEST` or a number."""
-        return self._settings.function_version
-
-    @property
-    def memory_limit_in_mb(self) -> str:
-        """Memory of the execution environment in MiB, as text."""
-        return self._settings.memory_limit_in_mb
-
-    @property
-    def log_group_name(self) -> str:
-        """CloudWatch log group of the function; empty outside Lambda."""
-        return self._settings.log_group_name
-
-    @property
-    def log_stream_name(self) -> str:
-        """CloudWatch log stream of the execution environment; empty outside Lambda."""
-        return self._settings.log_stream_name
+        self.client_context: ClientContext | None = None
+        if invocation.client_context:
+            self.client_context, self._w3c = _client_context(invocation.client_context)
+        if invocation.cognito_identity:
+            self.identity = CognitoIdentity(_json_header(invocation.cognito_identity, "Cognito Identity") or {})
 
     def get_remaining_time_in_millis(self) -> int:
         """Return the milliseconds left before the deadline; zero or less when it has passed."""
@@ -117,44 +110,20 @@ class LambdaContext:
     @cached_property
     def trace_id(self) -> str:
         """X-Ray trace header of the invocation; an unsampled one is made up when the platform sent none."""
-        return self._invocation.trace_id or _unsampled_trace()
-
-    @cached_property
-    def _client_context_parts(self) -> tuple[ClientContext | None, dict[str, str]]:
-        text = self._invocation.client_context
-        if not text:
-            return None, {}
-        parsed = _json_header(text, "Client Context")
-        w3c = parsed.pop("w3c", None)
-        fields: dict[str, str] = {}
-        if isinstance(w3c, dict):
-            found = cast("dict[str, Any]", w3c)
-            fields = {name: found[name] for name in _W3C_FIELDS if isinstance(found.get(name), str)}
-        return ClientContext(parsed), fields
-
-    @cached_property
-    def client_context(self) -> ClientContext | None:
-        """What the calling application said of itself; None when it said nothing."""
-        return self._client_context_parts[0]
+        return self.trace_header or _unsampled_trace()
 
     @cached_property
     def identity(self) -> CognitoIdentity:
         """The Cognito identity that authorised the call; its fields are None when there was none."""
-        text = self._invocation.cognito_identity
-        return CognitoIdentity(_json_header(text, "Cognito Identity") if text else {})
+        return CognitoIdentity({})
+
+    @cached_property
+    def _w3c(self) -> dict[str, str]:
+        return {}
 
     def w3c(self) -> dict[str, str]:
         """Return the W3C trace context (`traceparent`, `tracestate`, `baggage`) that came with the client context."""
-        return dict(self._client_context_parts[1])
-
-    def check(self) -> None:
-        """Parse what is otherwise parsed on first use.
-
-        Raises:
-            ContextError: the client context or the Cognito identity is not a JSON object.
-        """
-        if self._invocation.client_context or self._invocation.cognito_identity:
-            _ = self.client_context, self.identity
+        return dict(self._w3c)
 
     @property
     def logger(self) -> logging.Logger:
@@ -171,7 +140,13 @@ class LambdaContext:
 
     @cached_property
     def tmp_dir(self) -> Path:
-        """A directory of this invocation's own, made on first use and removed when the invocation is over."""
+        """A directory of this invocation's own, made on first use and removed when the invocation is over.
+
+        Raises:
+            LookupError: the invocation is over; nobody would remove the directory.
+        """
+        if self._over:
+            raise LookupError(f"invocation {self.aws_request_id} is over: its tmp_dir is gone")
         import tempfile
         from pathlib import Path
 
@@ -179,6 +154,7 @@ class LambdaContext:
 
     def close(self) -> None:
         """Remove what the invocation left behind; the runtime calls it when the invocation is over."""
+        self._over = True
         tmp_dir = self.__dict__.pop("tmp_dir", None)
         if tmp_dir is not None:
             import shutil
@@ -241,20 +217,31 @@ def _deadline(text: str) -> float:
         raise ContextError("the event has no Lambda-Runtime-Deadline-Ms header: the platform must send one")
     try:
         return int(text) / 1000
-    except ValueError:
-        raise ContextError(f"Lambda-Runtime-Deadline-Ms is not a number of milliseconds: {text!r}") from None
+    except (ValueError, OverflowError):
+        raise ContextError(f"Lambda-Runtime-Deadline-Ms is not a number of milliseconds: {text[:80]!r}") from None
 
 
-def _json_header(text: str, name: str) -> dict[str, Any]:
+def _client_context(text: str) -> tuple[ClientContext | None, dict[str, str]]:
+    """The client context, and the W3C trace context that AWS's SDKs hide in it."""
+    fields = _json_header(text, "Client Context")
+    if fields is None:
+        return None, {}
+    hidden = fields.pop("w3c", None)
+    w3c = cast("dict[str, Any]", hidden) if isinstance(hidden, dict) else {}
+    return ClientContext(fields), {name: w3c[name] for name in _W3C_FIELDS if isinstance(w3c.get(name), str)}
+
+
+def _json_header(text: str, name: str) -> dict[str, Any] | None:
+    """The object in a header; JSON's null is as good as no header."""
     import json
 
     try:
         parsed = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ContextError(f"Unable to parse {name} JSON: {error}") from None
-    if not isinstance(parsed, dict):
+    if parsed is not None and not isinstance(parsed, dict):
         raise ContextError(f"Unable to parse {name} JSON: it is not an object: {text[:100]!r}")
-    return cast("dict[str, Any]", parsed)
+    return cast("dict[str, Any] | None", parsed)
 
 
 def _unsampled_trace() -> str:

@@ -13,6 +13,7 @@ How an exception is told to the platform and the log is in `polylambda.report`.
             MarshalError        return something that can be written as JSON
             ResponseTooLarge    return less, or stream
         ResponseError           the handler used its response writer out of order
+        LocalProtocolError      report it: polylambda was about to send what the protocol does not allow there
         RuntimeApiError         what goes wrong between us and the Runtime API
             ConnectionLost      connect again: the connection broke, or nothing listens
             ProtocolError       the connection is unusable: the other side sent what is not the protocol
@@ -137,6 +138,10 @@ class ResponseError(PolylambdaError):
 
     def __str__(self) -> str:
         return self.message
+
+
+class LocalProtocolError(PolylambdaError):
+    """A request that the protocol does not allow at this point: a fault of polylambda's own, nothing was sent."""
 
 
 class RuntimeApiError(PolylambdaError):

@@ -6,27 +6,24 @@ What its signature says is read in `shapes`, what the bytes mean is `codec`'s bu
 
 from __future__ import annotations
 
-from types import AsyncGeneratorType, CoroutineType, GeneratorType
+from types import AsyncGeneratorType, GeneratorType
 
-from polylambda import codec
 from polylambda.errors import ConfigurationError
-from polylambda.response import OPEN
-from polylambda.shapes import CO_COROUTINE, CONTEXT, EVENT, RESPONSE, Shape, callable_of, name_of, signature_of
+from polylambda.shapes import RESPONSE, UNFINISHED, Shape
+from polylambda.signatures import name_of, signature_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
     from typing import Any
 
+    from polylambda.codec import Encode
     from polylambda.context import LambdaContext
     from polylambda.response import ResponseStream
-    from polylambda.shapes import Encode
 
     # A blocking handler's waist returns None; an asynchronous one returns what must be awaited.
     Waist = Callable[[bytes, ResponseStream, LambdaContext], Awaitable[None] | None]
     Middleware = Callable[[bytes, ResponseStream, LambdaContext, Waist], Awaitable[None] | None]
-
-_LAZY_RESULTS = frozenset({CoroutineType, GeneratorType, AsyncGeneratorType})
 
 
 class Handler:
@@ -57,7 +54,8 @@ def compile_handler(target: object, middleware: Sequence[Middleware] = ()) -> Ha
         middleware: callables `(payload, response, context, call_next)` around the waist, outermost first.
 
     Raises:
-        ConfigurationError: nothing that can handle an event, or an annotation that cannot be decoded.
+        ConfigurationError: nothing that can handle an event, an annotation that cannot be decoded, or middleware that
+            does not fit.
     """
     shape = Shape(target)
     call = _compile_async(shape) if shape.is_async else _compile_sync(shape)
@@ -67,69 +65,37 @@ def compile_handler(target: object, middleware: Sequence[Middleware] = ()) -> Ha
 
 
 def _compile_sync(shape: Shape) -> Waist:
-    function = shape.function
-    encode = shape.encode
+    call, encode = shape.call, shape.encode
     if shape.is_generator:
+        return lambda payload, response, context: _stream(call(payload, response, context), response)
 
-        def stream(payload: bytes, response: ResponseStream, context: LambdaContext) -> None:
-            _stream(function(*shape.arguments(payload, response, context)), response)
+    gives = RESPONSE not in shape.roles  # what it returns is the answer
 
-        return stream
-
-    if RESPONSE in shape.roles:
-
-        def write(payload: bytes, response: ResponseStream, context: LambdaContext) -> None:
-            result = function(*shape.arguments(payload, response, context))
-            if type(result) in _LAZY_RESULTS:
-                _settle(result, response, encode)
-
-        return write
-
-    if shape.roles == (EVENT, CONTEXT) and shape.decode is None:
-        # The shape of nearly every function there is, and the one that benchmarks measure.
-        load = codec.load
-        json = ("application/json", "")
-
-        def buffered(payload: bytes, response: ResponseStream, context: LambdaContext) -> None:
-            result = function(load(payload) if context.content_type in json else payload, context)
-            if type(result) in _LAZY_RESULTS:
-                _settle(result, response, encode)
-            else:
-                response.give(*encode(result))
-
-        return buffered
-
-    def call(payload: bytes, response: ResponseStream, context: LambdaContext) -> None:
-        result = function(*shape.arguments(payload, response, context))
-        if type(result) in _LAZY_RESULTS:
-            _settle(result, response, encode)
-        else:
+    def handle(payload: bytes, response: ResponseStream, context: LambdaContext) -> None:
+        result = call(payload, response, context)
+        if type(result) in UNFINISHED:
+            _settle(result, response, encode if gives else None)
+        elif gives:
             response.give(*encode(result))
 
-    return call
+    return handle
 
 
 def _compile_async(shape: Shape) -> Waist:
-    function = shape.function
-    encode = shape.encode
+    call, encode = shape.call, shape.encode
     if shape.is_generator:
+        return lambda payload, response, context: _stream_async(call(payload, response, context), response)
 
-        async def stream(payload: bytes, response: ResponseStream, context: LambdaContext) -> None:
-            await _stream_async(function(*shape.arguments(payload, response, context)), response)
+    gives = RESPONSE not in shape.roles
 
-        return stream
+    async def handle(payload: bytes, response: ResponseStream, context: LambdaContext) -> None:
+        result = await call(payload, response, context)
+        if type(result) in UNFINISHED:
+            await _settle_async(result, response, encode if gives else None)
+        elif gives:
+            response.give(*encode(result))
 
-    if RESPONSE in shape.roles:
-
-        async def write(payload: bytes, response: ResponseStream, context: LambdaContext) -> None:
-            await function(*shape.arguments(payload, response, context))
-
-        return write
-
-    async def buffered(payload: bytes, response: ResponseStream, context: LambdaContext) -> None:
-        response.give(*encode(await function(*shape.arguments(payload, response, context))))
-
-    return buffered
+    return handle
 
 
 def _stream(chunks: Generator[bytes | str, None, None], response: ResponseStream) -> None:
@@ -150,45 +116,55 @@ async def _stream_async(chunks: AsyncGenerator[bytes | str, None], response: Res
         await chunks.aclose()
 
 
-def _settle(result: Any, response: ResponseStream, encode: Encode) -> None:
+def _settle(result: Any, response: ResponseStream, encode: Encode | None) -> None:
     """Finish what a `def` handler began and returned: decorators often hide `async def` and `yield` in this way."""
-    if isinstance(result, GeneratorType):
+    if type(result) is GeneratorType:
         _stream(result, response)  # pyright: ignore[reportUnknownArgumentType] # what it yields is checked as it comes
         return
     from polylambda.loop import run_until_complete
 
-    if isinstance(result, AsyncGeneratorType):
-        run_until_complete(_stream_async(result, response))  # pyright: ignore[reportUnknownArgumentType] # as above
-        return
-    value = run_until_complete(result)
-    if response.state == OPEN:
-        response.give(*encode(value))
+    run_until_complete(_settle_async(result, response, encode))
+
+
+async def _settle_async(result: Any, response: ResponseStream, encode: Encode | None) -> None:
+    """Finish what a handler began and returned; on an event loop, where a generator's pieces wait for their turn."""
+    if type(result) is AsyncGeneratorType:
+        await _stream_async(result, response)  # pyright: ignore[reportUnknownArgumentType] # as above
+    elif type(result) is GeneratorType:
+        await _stream_async(_turned(result), response)  # pyright: ignore[reportUnknownArgumentType] # as above
+    else:
+        value = await result
+        if encode is not None:
+            response.give(*encode(value))
+
+
+async def _turned(chunks: Generator[bytes | str, None, None]) -> AsyncGenerator[bytes | str, None]:
+    """A generator as an asynchronous one."""
+    try:
+        for chunk in chunks:
+            yield chunk
+    finally:
+        chunks.close()
 
 
 def _wrap(layer: Middleware, call_next: Waist, shape: Shape) -> Waist:
+    """Put `layer` around `call_next`."""
+    if not callable(layer) or isinstance(layer, type):
+        raise ConfigurationError(f"middleware is a function (payload, response, context, call_next), not {layer!r:.80}")
     name = name_of(layer)
-    _, flags, _ = signature_of(callable_of(layer), name)
-    if not flags & CO_COROUTINE:
-        if shape.is_async:
-
-            def forward(payload: bytes, response: ResponseStream, context: LambdaContext) -> Awaitable[None]:
-                result = layer(payload, response, context, call_next)
-                if result is None:
-                    raise TypeError(f"middleware {name} returned None: return call_next(...), or declare it async def")
-                return result
-
-            return forward
-
-        def call(payload: bytes, response: ResponseStream, context: LambdaContext) -> None:
-            layer(payload, response, context, call_next)
-
-        return call
+    if signature_of(layer).is_async:
+        if not shape.is_async:
+            raise ConfigurationError(
+                f"middleware {name} is async def, but handler {shape.name} is not: declare both one way or the other"
+            )
+        return lambda payload, response, context: layer(payload, response, context, call_next)
     if not shape.is_async:
-        raise ConfigurationError(
-            f"middleware {name} is async def, but handler {shape.name} is not: declare both one way or the other"
-        )
+        return lambda payload, response, context: layer(payload, response, context, call_next)
 
-    def call_async(payload: bytes, response: ResponseStream, context: LambdaContext) -> Awaitable[None] | None:
-        return layer(payload, response, context, call_next)
+    def forward(payload: bytes, response: ResponseStream, context: LambdaContext) -> Awaitable[None]:
+        result = layer(payload, response, context, call_next)
+        if result is None:
+            raise TypeError(f"middleware {name} returned None: return call_next(...), or declare it async def")
+        return result
 
-    return call_async
+    return forward

@@ -7,6 +7,7 @@ from polylambda.errors import ConfigurationError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager, AbstractContextManager
     from typing import Any
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 class Lifespan:
     """A context manager, synchronous or not, around the life of one process; what it yields is `context.state`.
 
-    Entered once before the first poll, left once after the last answer.
+    Entered once before the first poll, left once after the last answer, without an exception however the runtime ends.
     """
 
     __slots__ = ("_leave", "_source")
@@ -34,13 +35,12 @@ class Lifespan:
         return self._source is not None
 
     def enter(self) -> Any:
-        """Enter in a runtime for `def` handlers; an asynchronous one uses the shared loop."""
+        """Enter in a runtime for `def` handlers; an asynchronous lifespan uses the shared loop."""
         manager = self._make()
         if manager is None:
             return None
-        if hasattr(manager, "__aenter__"):
-            state = loop.run_until_complete(_call(manager.__aenter__))
-            self._leave = lambda: loop.run_until_complete(_call(manager.__aexit__, None, None, None))
+        if _is_async(manager):
+            state, self._leave = loop.run_until_complete(_begin(manager))
         else:
             state = manager.__enter__()
             self._leave = lambda: manager.__exit__(None, None, None)
@@ -53,11 +53,11 @@ class Lifespan:
             leave()
 
     async def enter_async(self) -> Any:
-        """Enter in a runtime for `async def` handlers, on its loop."""
+        """Enter in a runtime for `async def` handlers, on its loop and in the task that is to leave."""
         manager = self._make()
         if manager is None:
             return None
-        if hasattr(manager, "__aenter__"):
+        if _is_async(manager):
             state = await manager.__aenter__()
             self._leave = manager.__aexit__
         else:
@@ -89,8 +89,35 @@ class Lifespan:
 
 
 def _is_manager(value: object) -> bool:
-    return hasattr(value, "__aenter__") or hasattr(value, "__enter__")
+    # Looked up as `with` does: a class of context managers is a callable that makes one.
+    return _is_async(value) or hasattr(type(value), "__enter__")
 
 
-async def _call(function: Callable[..., Any], *arguments: Any) -> Any:
-    return await function(*arguments)
+def _is_async(value: object) -> bool:
+    return hasattr(type(value), "__aenter__")
+
+
+async def _begin(manager: AbstractAsyncContextManager[Any]) -> tuple[Any, Callable[[], None]]:
+    """Enter `manager` in a task that will leave it, since task groups and timeouts insist on one task for both.
+
+    Returns its state, and what leaves it on a loop that stood still meanwhile.
+    """
+    import asyncio
+
+    entered: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    over = asyncio.Event()
+
+    async def live() -> None:
+        async with manager as state:
+            entered.set_result(state)
+            await over.wait()
+
+    async def end() -> None:
+        over.set()
+        await living
+
+    living = asyncio.create_task(live(), name="lifespan")
+    await asyncio.wait([entered, living], return_when=asyncio.FIRST_COMPLETED)
+    if not entered.done():
+        await living  # raises why
+    return entered.result(), lambda: loop.run_until_complete(end())

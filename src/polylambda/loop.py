@@ -6,6 +6,8 @@ call `asyncio.run()`, and an asynchronous lifespan, or a decorator that hides a 
 
 from __future__ import annotations
 
+import sys
+
 from polylambda.errors import ConfigurationError
 
 TYPE_CHECKING = False
@@ -32,15 +34,26 @@ def choose(name: str) -> None:
     _choice = name
 
 
+def prepare() -> asyncio.Runner:
+    """Return what runs the shared loop, making it first if need be.
+
+    Raises:
+        ConfigurationError: the chosen kind of loop is not installed.
+    """
+    global _runner
+    if _runner is None:
+        factory = _factory()
+        import asyncio
+
+        _runner = asyncio.Runner(loop_factory=factory)
+    return _runner
+
+
 def run_until_complete(main: Coroutine[Any, Any, T]) -> T:
     """Run `main` on the shared loop, in a copy of the current context, and return its result."""
-    global _runner
-    import asyncio
     from contextvars import copy_context
 
-    if _runner is None:
-        _runner = asyncio.Runner(loop_factory=_loop_factory())
-    return _runner.run(main, context=copy_context())
+    return prepare().run(main, context=copy_context())
 
 
 def close() -> None:
@@ -51,7 +64,19 @@ def close() -> None:
         runner.close()
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def is_running() -> bool:
+    """Say whether this is code of an event loop, whichever it is."""
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None:
+        return False
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     if _choice == "asyncio":
         return None
     try:

@@ -60,20 +60,19 @@ def from_pydantic(error: Any, value: Any) -> ValidationError:
     return ValidationError(path, "; ".join([problem, *more]))
 
 
-def is_syntax(error: Any) -> bool:
-    """Tell whether pydantic could not read the JSON at all."""
-    return error.errors(include_url=False, include_context=False, include_input=False)[0]["type"] == "json_invalid"
+def syntax_error(error: Any) -> str | None:
+    """Return what is wrong with the JSON, if that is what pydantic refused."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    return first["msg"] if first["type"] == "json_invalid" else None
 
 
 def _path(steps: Iterable[Step]) -> str:
     path = "event"
     for step in steps:
-        if isinstance(step, int):
-            path += f"[{step}]"
-        elif step == _ANY_KEY or not step.isidentifier():
-            path += _ANY_KEY if step == _ANY_KEY else f"[{json.dumps(step)}]"
-        else:
+        if isinstance(step, str) and step.isidentifier():
             path += f".{step}"
+        else:
+            path += _ANY_KEY if step == _ANY_KEY else f"[{json.dumps(step)}]"
     return path
 
 
@@ -96,7 +95,7 @@ def _find_keys(steps: list[Step], message: str, value: Any, annotation: Any) -> 
     def fails() -> bool:
         try:
             msgspec.convert(value, annotation, str_keys=True)
-        except msgspec.ValidationError as error:
+        except Exception as error:  # of msgspec, or of a class's own code about half of its data
             return str(error) == message
         return False
 
@@ -146,8 +145,6 @@ _EXPECTED = {
     "tuple_type": "array",
 }
 
-_NAMES = {dict: "object", list: "array", type(None): "null"}
-
 
 def _problem(error: dict[str, Any]) -> str:
     kind = error["type"]
@@ -156,19 +153,26 @@ def _problem(error: dict[str, Any]) -> str:
     if kind == "extra_forbidden":
         return _UNKNOWN
     if kind in _EXPECTED:
-        got: type[Any] = type(error["input"])
-        return f"expected {_EXPECTED[kind]}, got {_NAMES.get(got, got.__name__)}"
-    return _sentence(error["msg"].replace("Input should be", "expected"))
+        return f"expected {_EXPECTED[kind]}, got {_name(error['input'])}"
+    return _sentence(error["msg"].replace("Input should ", "must "))
+
+
+def _name(value: object) -> str:
+    """The kind of a JSON value, in msgspec's words."""
+    return {"dict": "object", "list": "array", "NoneType": "null"}.get(type(value).__name__, type(value).__name__)
 
 
 def _steps_in(value: Any, location: tuple[Step, ...], kind: str) -> list[Step]:
     """The steps of a location that are places in `value`; others name the member of a union that was tried."""
     steps: list[Step] = []
     for place, step in enumerate(location):
-        try:
+        if _has(value, step):
             value = value[step]
-        except (LookupError, TypeError):
-            if kind != "missing" or place != len(location) - 1:
-                continue
+        elif kind != "missing" or place != len(location) - 1:
+            continue
         steps.append(step)
     return steps
+
+
+def _has(value: Any, step: Step) -> bool:
+    return step in value if isinstance(value, dict) else isinstance(value, list) and isinstance(step, int)

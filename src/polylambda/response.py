@@ -31,7 +31,10 @@ if TYPE_CHECKING:
     Out = TypeVar("Out")
 
     class Sink(Protocol):
-        """Where a response goes: one invocation's place on a connection, or a test's memory."""
+        """Where a response goes: one invocation's place on a connection, or a test's memory.
+
+        A call takes effect when it is made; what it returns is only there to wait for.
+        """
 
         def answer(self, body: bytes, content_type: str) -> Awaitable[None]:
             """Send a whole answer at once."""
@@ -96,17 +99,32 @@ class ResponseStream:
     https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html#runtimes-custom-response-streaming.
 
     Attributes:
-        content_type: media type of the answer; set it before the first byte.
+        state: where the response stands, one of this module's constants.
     """
 
-    __slots__ = ("_body", "_prelude", "_sink", "content_type", "state")
+    __slots__ = ("_body", "_content_type", "_prelude", "_sink", "state")
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
         self._prelude = b""
         self._body: bytes | None = None
-        self.content_type = names.OCTET_STREAM
+        self._content_type = names.OCTET_STREAM
         self.state = OPEN
+
+    @property
+    def content_type(self) -> str:
+        """Media type of the response, `application/octet-stream` unless it is set before the first byte.
+
+        Raises:
+            ValueError: when it is set to what no header can carry.
+        """
+        return self._content_type
+
+    @content_type.setter
+    def content_type(self, content_type: str) -> None:
+        if not (content_type.isascii() and content_type.isprintable()):
+            raise ValueError(f"a content type is printable ASCII, such as 'text/plain; charset=utf-8': {content_type!r}")
+        self._content_type = content_type
 
     def start_http(
         self,
@@ -141,7 +159,7 @@ class ResponseStream:
         from json import dumps
 
         self._prelude = dumps(head, ensure_ascii=False).encode() + names.PRELUDE_END
-        self.content_type = names.HTTP_INTEGRATION
+        self._content_type = names.HTTP_INTEGRATION
         self.state = PRELUDE
 
     def write(self, data: bytes | str) -> Awaitable[None]:
@@ -155,11 +173,11 @@ class ResponseStream:
             TypeError: `data` is neither bytes nor text.
         """
         chunk = _bytes(data)
-        state = self.state
-        if state != STREAMING:
-            self.state = self._check("write")
+        if self.state is not STREAMING:
+            following = self._check("write")
+            self._sink.start(self._content_type)
+            self.state = following  # not before: what could not begin can still be answered with an error
             chunk = self._prelude + chunk
-            self._sink.start(self.content_type)
         return self._sink.send(chunk) if chunk else DONE
 
     def finish(self, data: bytes | str = b"") -> Awaitable[None]:
@@ -170,21 +188,17 @@ class ResponseStream:
             TypeError: `data` is neither bytes nor text.
         """
         chunk = _bytes(data)
-        state = self.state
-        self.state = self._check("finish")
-        if state is OPEN:
-            return self._sink.answer(chunk, self.content_type)
-        if state is PRELUDE:
-            self._sink.start(self.content_type)
+        following = self._check("finish")
+        if self.state is OPEN:
+            self.state = following
+            return self._sink.answer(chunk, self._content_type)
+        if self.state is PRELUDE:
+            self._sink.start(self._content_type)
             chunk = self._prelude + chunk
+        self.state = following
         if chunk:
-            return self._send_and_end(self._sink.send(chunk))
+            self._sink.send(chunk)  # bytes go out in the order of calls: the end is all there is to wait for
         return self._sink.end(None)
-
-    def _send_and_end(self, sent: Awaitable[None]) -> Awaitable[None]:
-        # The order of bytes is the order of calls; the first awaitable only tells when there is room again.
-        ended = self._sink.end(None)
-        return sent if ended is DONE else ended
 
     @property
     def body(self) -> bytes | None:
@@ -195,12 +209,12 @@ class ResponseStream:
         return self._body
 
     @body.setter
-    def body(self, body: bytes) -> None:
+    def body(self, body: bytes | str) -> None:
         if self._body is None:
             raise ResponseError(
                 "unanswered", "there is no buffered result to replace: the handler streams or has not ended"
             )
-        self._body = body
+        self._body = _bytes(body)
 
     # For the runtime
 
@@ -208,7 +222,7 @@ class ResponseStream:
         """Keep a handler's result, to be sent when the handler and its middleware have ended."""
         self.state = self._check("finish")
         self._body = body
-        self.content_type = content_type
+        self._content_type = content_type
 
     def take_back(self) -> None:
         """Forget a result that was kept, because something failed after it."""
@@ -260,7 +274,8 @@ class ResponseWriter(_Subscriptable["Out"] if TYPE_CHECKING else _Subscriptable)
         stream = self._stream
         if stream.state != OPEN:
             raise _illegal(stream.state, "answer")
-        body, stream.content_type = self._encode(value)
+        body, content_type = self._encode(value)
+        stream.content_type = content_type
         return stream.finish(body)
 
     def __repr__(self) -> str:
@@ -273,7 +288,7 @@ def _bytes(data: object) -> bytes:
     if isinstance(data, str):
         return data.encode()
     if isinstance(data, (bytearray, memoryview)):
-        return bytes(data)
+        return bytes(data)  # pyright: ignore[reportUnknownArgumentType] # a memoryview of whatever
     raise TypeError(f"a response is made of bytes or str, not {type(data).__name__}: encode it first")
 
 
@@ -282,8 +297,8 @@ def _illegal(state: str, step: str) -> ResponseError:
         return ResponseError("expired", f"{step}() after the invocation was over: nothing was sent")
     if step == "answer" or (step == "finish" and state == FINISHED):
         return ResponseError("answered", "the invocation was answered before: an answer can be written once")
-    if step == "start_http":
-        if state == PRELUDE:
-            return ResponseError("prelude_repeated", "start_http() was called before: a response has one head")
+    if state == PRELUDE:
+        return ResponseError("prelude_repeated", "start_http() was called before: a response has one head")
+    if step == "start_http" and state == STREAMING:
         return ResponseError("prelude_late", "start_http() after the body began: call it before the first write()")
     return ResponseError("finished", f"{step}() after finish(): the response is complete")

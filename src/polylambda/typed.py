@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 def decoder(annotation: Any) -> Decode:
     """Compile the function that decodes a payload to `annotation`; see `codec.decoder`."""
-    if any(_is_pydantic(part) for part in _parts(annotation, set())):
+    if any(_is_pydantic(part) for part in _parts(annotation, {})):
         return _pydantic_decoder(annotation)
     return _msgspec_decoder(annotation)
 
@@ -57,10 +57,12 @@ def _msgspec_decoder(annotation: Any) -> Decode:
         unknown = list(_custom_types(msgspec.inspect.type_info(annotation), set()))
         decode = msgspec.json.Decoder[Any](annotation).decode
     except Exception as error:  # NameError and whatever else evaluating the annotations of a class may raise
-        raise _cannot_decode(annotation, str(error)) from error
+        raise ConfigurationError(f"cannot decode JSON to {_text(annotation)}: {error}") from error
     if unknown:
-        known = "a dataclass, TypedDict, NamedTuple, msgspec.Struct, attrs class or pydantic model"
-        raise _cannot_decode(annotation, f"{_text(unknown[0])} is not {known}")
+        raise ConfigurationError(
+            f"cannot decode JSON to {_text(annotation)}: {_text(unknown[0])} is not a dataclass, TypedDict, NamedTuple, "
+            "msgspec.Struct, attrs class or pydantic model"
+        )
 
     def decode_event(payload: bytes) -> Any:
         try:
@@ -68,12 +70,14 @@ def _msgspec_decoder(annotation: Any) -> Decode:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             value = codec.load(payload)  # what is not JSON ends here
             if isinstance(error, msgspec.ValidationError):
-                raise refusals.from_msgspec(error, value, annotation) from error
+                raise refusals.from_msgspec(error, value, annotation) from None
         # JSON that msgspec cannot read, such as text with an unpaired surrogate.
         try:
             return msgspec.convert(value, annotation, str_keys=True)
         except msgspec.ValidationError as error:
-            raise refusals.from_msgspec(error, value, annotation) from error
+            raise refusals.from_msgspec(error, value, annotation) from None
+        except (UnicodeEncodeError, RecursionError) as error:
+            raise UnmarshalError(f"Unable to unmarshal input: {error}") from None
 
     return decode_event
 
@@ -83,7 +87,8 @@ def _pydantic_decoder(annotation: Any) -> Decode:
     try:
         validate = pydantic.TypeAdapter(annotation).validate_json
     except Exception as error:  # its own errors, and whatever evaluating annotations may raise
-        raise _cannot_decode(annotation, str(error)) from error
+        reason = str(error).partition("\n")[0]
+        raise ConfigurationError(f"cannot decode JSON to {_text(annotation)} with pydantic: {reason}") from error
     refused: type[Exception] = pydantic.ValidationError
 
     def decode_event(payload: bytes) -> Any:
@@ -91,9 +96,10 @@ def _pydantic_decoder(annotation: Any) -> Decode:
             return validate(payload)
         except refused as error:
             value = codec.load(payload)
-            if refusals.is_syntax(error):
-                raise UnmarshalError(f"Unable to unmarshal input: {error}") from error
-            raise refusals.from_pydantic(error, value) from error
+            not_json = refusals.syntax_error(error)
+            if not_json:  # to pydantic only, which refuses unpaired surrogates
+                raise UnmarshalError(f"Unable to unmarshal input: {not_json}") from None
+            raise refusals.from_pydantic(error, value) from None
 
     return decode_event
 
@@ -126,11 +132,11 @@ _encode = msgspec.json.Encoder(enc_hook=_to_raw, decimal_format="number").encode
 # What an annotation is made of.
 
 
-def _parts(annotation: Any, seen: set[int]) -> Iterator[Any]:
+def _parts(annotation: Any, seen: dict[int, Any]) -> Iterator[Any]:
     """Every class that `annotation` names, itself or in the fields of a class, and every object in an `Annotated`."""
     if id(annotation) in seen:
         return
-    seen.add(id(annotation))
+    seen[id(annotation)] = annotation  # kept, so that nothing else gets its id
     origin = get_origin(annotation)
     if origin is Literal:
         return
@@ -144,13 +150,14 @@ def _parts(annotation: Any, seen: set[int]) -> Iterator[Any]:
     if not isinstance(cls, type):
         return
     yield cls
-    if not _is_pydantic(cls) and cls.__module__ != "builtins" and hasattr(cls, "__annotations__"):
-        try:
-            fields = get_type_hints(cls, include_extras=True)
-        except Exception:
-            return  # msgspec says what is wrong with it
-        for field in fields.values():
-            yield from _parts(field, seen)
+    if _is_pydantic(cls):
+        return
+    try:
+        fields = get_type_hints(cls, include_extras=True)
+    except Exception:  # msgspec says what is wrong with it
+        return
+    for field in fields.values():
+        yield from _parts(field, seen)
 
 
 def _is_pydantic(part: Any) -> bool:
@@ -173,10 +180,6 @@ def _custom_types(node: Any, seen: set[int]) -> Iterator[type]:
     elif isinstance(node, (msgspec.inspect.Type, msgspec.inspect.Field)):
         for name in node.__struct_fields__:
             yield from _custom_types(getattr(node, name), seen)
-
-
-def _cannot_decode(annotation: Any, why: str) -> ConfigurationError:
-    return ConfigurationError(f"cannot decode JSON to {_text(annotation)}: {why}")
 
 
 def _text(annotation: Any) -> str:

@@ -2,13 +2,14 @@
 
 The emulator has two modes. The classic one starts the runtime with the first invocation and takes one invocation at a
 time. The managed-instances one starts it at once, as uid 993 in /var/task, and takes as many as there are polls; its
-deadlines lie years ahead.
+deadlines lie years ahead. While a runtime is between an answer and its next poll, this mode refuses invocations.
 """
 
 from __future__ import annotations
 
 import contextlib
 import http.client
+import itertools
 import json
 import os
 import re
@@ -90,6 +91,7 @@ class Emulator:
         self._process: subprocess.Popen[str] | None = None
         self._output = _Output()
         self._port = 0
+        self._turns = itertools.count(1)
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
@@ -116,22 +118,36 @@ class Emulator:
     @property
     def logs(self) -> str:
         """All that the emulator and the runtime have printed so far, on stdout and stderr."""
-        return "\n".join(self._output.lines())
+        return "\n".join(self._output.lines)
 
     @property
     def function_logs(self) -> list[str]:
         """The lines that the runtime has printed so far, without the emulator's own."""
-        return [line for line in self._output.lines() if not _OWN_LINES.match(line)]
+        return [line for line in list(self._output.lines) if not _OWN_LINES.match(line)]
 
     def wait_for_log(self, pattern: str, *, count: int = 1) -> None:
         """Wait until `count` lines match a regular expression somewhere. Raises EmulatorFailed."""
         search = re.compile(pattern).search
-        self._wait(lambda lines: sum(1 for line in lines if search(line)) >= count, f"{count} line(s) with {pattern!r}")
+        self._wait(
+            lambda output: sum(1 for line in output.lines if search(line)) >= count, f"{count} line(s) with {pattern!r}"
+        )
 
     def invoke(
-        self, payload: object, *, content_type: str = "application/json", headers: Mapping[str, str] | None = None
+        self,
+        payload: object,
+        *,
+        content_type: str = "application/json",
+        headers: Mapping[str, str] | None = None,
+        wait_for_slot: bool = True,
     ) -> Answer:
-        """Invoke the function and wait for its answer; `payload` is bytes, or is sent as JSON. Thread-safe."""
+        """Invoke the function and wait for its answer; `payload` is bytes, or is sent as JSON. Thread-safe.
+
+        The managed-instances mode refuses an invocation that finds no poll (400, `Runtime.Unavailable`). So this waits
+        for a poll first; a test that counts refusals says `wait_for_slot=False`, for all invocations of its emulator.
+        """
+        if self._slots is not None and wait_for_slot:
+            turn = next(self._turns)
+            self._wait(lambda output: output.polls >= turn, f"that the runtime polls for invocation {turn}")
         body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=HANG)
         with contextlib.closing(connection):
@@ -201,7 +217,8 @@ class Emulator:
         try:
             self._wait_until_listening()
             if self._slots:
-                self.wait_for_log(_POLL, count=self._slots)
+                slots = self._slots
+                self._wait(lambda output: output.polls >= slots, f"that the runtime polls for {slots} slot(s)")
         except EmulatorFailed:
             if _PORT_TAKEN in self.logs:
                 return False
@@ -220,7 +237,7 @@ class Emulator:
                 return
         self._fail("it never listened")
 
-    def _wait(self, happened: Callable[[Sequence[str]], bool], what: str) -> None:
+    def _wait(self, happened: Callable[[_Output], bool], what: str) -> None:
         if not self._output.wait(happened):
             self._fail(f"it never printed {what}")
 
@@ -233,22 +250,20 @@ class _Output:
     """The lines that a process prints, read by a thread as long as somebody holds the other end of the pipe."""
 
     def __init__(self, process: subprocess.Popen[str] | None = None) -> None:
-        self._lines: list[str] = []
+        self.lines: list[str] = []
+        self.polls = 0
+        """How often the runtime has asked for an invocation."""
         self._changed = threading.Condition()
         self._ended = process is None
         self._thread = threading.Thread(target=self._read, args=[process]) if process else None
         if self._thread:
             self._thread.start()
 
-    def lines(self) -> list[str]:
+    def wait(self, happened: Callable[[_Output], bool]) -> bool:
+        """Wait until `happened` says so; False when the lines end, or HANG seconds pass, before that."""
         with self._changed:
-            return list(self._lines)
-
-    def wait(self, happened: Callable[[Sequence[str]], bool]) -> bool:
-        """Wait until `happened` says so of the lines; False when they end, or HANG seconds pass, before that."""
-        with self._changed:
-            self._changed.wait_for(lambda: happened(self._lines) or self._ended, HANG)
-            return happened(self._lines)
+            self._changed.wait_for(lambda: happened(self) or self._ended, HANG)
+            return happened(self)
 
     def join(self) -> None:
         if self._thread:
@@ -259,7 +274,8 @@ class _Output:
         with process.stdout as lines:
             for line in lines:
                 with self._changed:
-                    self._lines.append(line.rstrip("\n"))
+                    self.lines.append(line.rstrip("\n"))
+                    self.polls += _POLL in line
                     self._changed.notify_all()
         with self._changed:
             self._ended = True
@@ -274,7 +290,7 @@ def _free_ports() -> tuple[int, int]:
 
 def _process_groups_below(pid: int) -> set[int]:
     """Return the process groups of the children of a process, except its own group."""
-    groups = set()
+    groups: set[int] = set()
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             # "pid (name) state parent group ...": the name may hold anything, so count from its closing bracket.

@@ -1,7 +1,7 @@
 """The events of `sam local generate-event`, rendered from the SAM CLI's own templates with their defaults.
 
-A template is JSON whose strings hold `{{{name}}}`; event-mapping.json has a default for every name, and says whether its
-value is encoded or hashed first.
+A template is JSON whose strings hold `{{{name}}}` or `{{name}}`; event-mapping.json has a default for nearly every name,
+and says whether its value is encoded or hashed first.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import urllib.parse
 from pathlib import Path
 from typing import Any
 
-_PLACEHOLDER = re.compile(r"\{\{\{(\w+)\}\}\}")
+_PLACEHOLDER = re.compile(r"\{{2,3}(\w+)\}{2,3}")
 
 
 def sample_event(folder: Path, service: str, event_type: str, **values: str) -> Any:
@@ -57,5 +57,5 @@ def _fill(node: Any, rendered: dict[str, str]) -> Any:
     if isinstance(node, list):
         return [_fill(item, rendered) for item in node]
     if isinstance(node, str):
-        return _PLACEHOLDER.sub(lambda match: rendered[match[1]], node)
+        return _PLACEHOLDER.sub(lambda match: rendered.get(match[1], ""), node)
     return node

@@ -15,7 +15,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 TASK_ROOT = Path("/var/task")
@@ -32,7 +32,7 @@ class NoTaskRoot(Exception):
 
 
 @contextlib.contextmanager
-def task_root(var: Path) -> Iterator[list[str]]:
+def task_root(var: Path) -> Generator[list[str]]:
     """Show `var / "task"` as /var/task to the program that is started with the yielded words in front.
 
     The process that is started becomes the program: its pid is the program's. Raises NoTaskRoot.
@@ -64,14 +64,16 @@ def _complaint_about(prefix: tuple[str, ...]) -> str:
 
 
 @contextlib.contextmanager
-def _real_task_root(task: Path) -> Iterator[None]:
+def _real_task_root(task: Path) -> Generator[None]:
     """Put a copy of `task` at /var/task for a while. Waits for other test runs; leaves a /var/task of others alone."""
     with Path(tempfile.gettempdir(), "polylambda-var-task.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if (TASK_ROOT / _MARK).exists():  # a run that was killed left it
             shutil.rmtree(TASK_ROOT)
         if TASK_ROOT.exists():
-            raise NoTaskRoot(f"{TASK_ROOT} exists and is not ours: move it away, or let the tests mount (CAP_SYS_ADMIN).")
+            raise NoTaskRoot(
+                f"{TASK_ROOT} exists and is not ours: move it away, or let the tests mount (CAP_SYS_ADMIN)."
+            )
         try:
             TASK_ROOT.mkdir()
             (TASK_ROOT / _MARK).touch()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import concurrent.futures
 import os
 import select
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -64,11 +66,33 @@ def test_an_error_of_the_function_is_told_apart(awslambdaric: Callable[..., Emul
 
 
 def test_every_slot_is_ready_when_the_block_begins(awslambdaric: Callable[..., Emulator]) -> None:
-    with awslambdaric("app.handler", max_concurrency=4) as emulator, concurrent.futures.ThreadPoolExecutor(4) as callers:
+    with (
+        awslambdaric("app.handler", max_concurrency=4) as emulator,
+        concurrent.futures.ThreadPoolExecutor(4) as callers,
+    ):
         answers = list(callers.map(emulator.invoke, range(4)))
 
     assert [answer.status for answer in answers] == [200] * 4
     assert {answer.json()["event"] for answer in answers} == {0, 1, 2, 3}
+
+
+def test_an_invocation_that_finds_no_poll_is_refused(awslambdaric_python: str) -> None:
+    app = "import os\ndef handler(event, context):\n    return open(os.environ['GATE']).read()\n"
+    command = [awslambdaric_python, "-m", "awslambdaric", "app.handler"]
+    with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(1) as caller:
+        gate = Path(folder, "gate")
+        os.mkfifo(gate)
+        for path in (Path(folder), gate):
+            path.chmod(0o755)
+        with Emulator(command, max_concurrency=1, env={"GATE": str(gate)}, files={"app.py": app}) as emulator:
+            first = caller.submit(emulator.invoke, {})
+            with gate.open("w") as opened:  # returns when the handler has opened the other end
+                refused = emulator.invoke({}, wait_for_slot=False)
+                opened.write("done")
+            answer = first.result()
+
+    assert (answer.status, answer.json()) == (200, "done")
+    assert (refused.status, refused.error_type) == (400, "Runtime.Unavailable")
 
 
 def test_environment_variables_reach_the_function(awslambdaric_python: str) -> None:

@@ -33,7 +33,7 @@ metrics.flush_metrics()
 
 
 def run(**variables: str) -> list[bytes]:
-    environment = {**os.environ, "AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": "INFO", **variables}
+    environment = {**os.environ, "AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": "DEBUG", **variables}
     done = subprocess.run([sys.executable, "-c", PROGRAM], env=environment, capture_output=True, check=True, timeout=50)
     times = rb'"(timestamp|Timestamp)": ?("[^"]+"|\d+)'
     return [re.sub(times, rb'"\1":0', line) for line in done.stdout.splitlines()]

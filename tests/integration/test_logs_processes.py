@@ -13,8 +13,10 @@ import threading
 
 import pytest
 
+# The alarm ends what waits for itself.
 START = """
-import logging, os, sys, threading
+import logging, os, signal, sys, threading
+signal.alarm(30)
 from polylambda import logs
 from polylambda.context import CURRENT
 from polylambda.settings import Settings
@@ -182,7 +184,6 @@ def test_a_log_socket_where_nobody_listens_is_named(tmp_path):
 
 def test_a_signal_handler_may_print_while_a_write_waits():
     source = """
-    import signal
     signal.signal(signal.SIGUSR1, lambda *_: print("from the signal handler"))
     sys.__stderr__.write("ready\\n")
     sys.__stderr__.flush()
@@ -217,6 +218,7 @@ def test_a_child_forked_while_another_thread_writes_can_write():
     warnings.simplefilter("ignore")  # 3.12 dislikes forks of threaded processes, and rightly so
     child = os.fork()
     if child == 0:
+        signal.alarm(10)  # it is not inherited
         print("from the child")
         os._exit(0)
     os.waitpid(child, 0)

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from polylambda.local import answers
@@ -105,6 +106,7 @@ class TestBuffered:
         with pytest.raises(BadAnswer, match=names):
             answers.buffered(bad)
 
+    @settings(suppress_health_check=[HealthCheck.too_slow])
     @given(
         st.dictionaries(
             st.sampled_from(["statusCode", "headers", "multiValueHeaders", "cookies", "body", "isBase64Encoded"]),
@@ -132,7 +134,7 @@ class TestPrelude:
         prelude = Prelude()
         found = None
         rest = b""
-        for start, end in zip(edges, edges[1:], strict=False):
+        for start, end in itertools.pairwise(edges):
             piece = self.WHOLE[start:end]
             if found is None:
                 found = prelude.receive(piece)
@@ -164,9 +166,9 @@ class TestPrelude:
 
     def test_never_ends(self):
         prelude = Prelude()
+        assert prelude.receive(b"x" * 16384) is None
         with pytest.raises(BadAnswer, match="16384"):
-            for _ in range(20):
-                prelude.receive(b"x" * 1000)
+            prelude.receive(b"x")
 
 
 def test_stream_without_prelude():

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from botocore.eventstream import EventStreamBuffer
 
 from polylambda.local.app import LocalApp
 from polylambda.local.function import Function, Run
@@ -18,6 +17,7 @@ from polylambda.rapi.headers import HTTP_INTEGRATION, MAX_PAYLOAD
 from polylambda.server.broker import Invocation, Outcome, Response
 from polylambda.server.errors import BrokerClosed, QueueFull
 from polylambda.server.function import FunctionConfiguration
+from tests.unit.eventstream_decoder import decoded
 
 INVOKE = "/2015-03-31/functions/function/invocations"
 INVOKE_WITH_RESPONSE_STREAM = "/2021-11-15/functions/function/response-streaming-invocations"
@@ -76,21 +76,19 @@ class Reply:
 
     @property
     def events(self) -> list[tuple[str, bytes]]:
-        buffer = EventStreamBuffer()
-        buffer.add_data(self.body)
-        return [(event.headers[":event-type"], event.payload) for event in buffer]
+        return [(headers[":event-type"], payload) for headers, payload in decoded(self.body)]
 
 
 class Server:
     """An application around one behaviour, and what it told whom."""
 
-    def __init__(self, behaviour: Behaviour) -> None:
+    def __init__(self, behaviour: Behaviour, limit: int = 100) -> None:
         self.behaviour = behaviour
         self.invocations: list[Invocation] = []
         self.runs: list[Run] = []
         self.defects: list[Exception] = []
         self.gone = asyncio.Event()
-        self.function = Function(FunctionConfiguration(), self, timeout=3, on_end=self.runs.append)
+        self.function = Function(FunctionConfiguration(), self, timeout=3, limit=limit, on_end=self.runs.append)
 
     async def invoke(self, invocation: Invocation) -> Response:
         self.invocations.append(invocation)
@@ -578,3 +576,25 @@ def test_defect_is_told_and_answered():
     reply, server = call(refused(RuntimeError("ours")), "POST", INVOKE, b"{}")
     assert (reply.status, reply.headers["x-amzn-errortype"]) == (500, "ServiceException")
     assert [str(error) for error in server.defects] == ["ours"]
+
+
+def test_no_more_than_the_limit_are_under_way():
+    async def main() -> None:
+        release = asyncio.Event()
+
+        async def behave(invocation: Invocation) -> Response:
+            await release.wait()
+            return await echo(invocation)
+
+        server = Server(behave, limit=2)
+        under_way = [asyncio.ensure_future(server.call("POST", "/invoke", b"{}")) for _ in range(2)]
+        while len(server.invocations) < 2:
+            await asyncio.sleep(0)
+        assert server.function.busy
+        assert (await server.call("POST", "/invoke", b"{}")).status == 429
+        release.set()
+        assert [(await one).status for one in under_way] == [200, 200]
+        assert not server.function.busy
+        assert (await server.call("POST", "/invoke", b"{}")).status == 200
+
+    asyncio.run(main())

@@ -42,18 +42,22 @@ _DEV_EXAMPLES = """Examples:
 Then, from another terminal:
   curl -d '{"name": "world"}' http://127.0.0.1:7000/invoke
   curl http://127.0.0.1:7000/any/path
-  aws lambda invoke --endpoint-url http://127.0.0.1:7000 --function-name function out.json
+  aws lambda invoke --endpoint-url http://127.0.0.1:7000 \\
+      --function-name function out.json
 """
 
 _INVOKE_EXAMPLES = """Examples:
   polylambda invoke app.handler --event event.json
   polylambda invoke app.handler --event '{"name": "world"}' | jq .
-  sam local generate-event sqs receive-message | polylambda invoke app.handler --event -
+  generate-an-event | polylambda invoke app.handler --event -
   polylambda invoke app.handler --stream
   polylambda invoke --event event.json -- ./bootstrap
 
-Exit status: 0 the function answered, 1 it returned an error, 2 the command line is wrong, 3 the function could not
-start, died, or timed out.
+Exit status:
+  0 the function answered
+  1 it returned an error
+  2 the command line is wrong
+  3 the function could not start, died, or timed out
 """
 
 app = App(
@@ -82,7 +86,7 @@ def dev(
     timeout: _Seconds = DEFAULT_TIMEOUT,
     env_file: Path | None = None,
     concurrency: _Count = None,
-    queue: Annotated[int, Parameter(validator=Number(gte=1))] = DEFAULT_QUEUE_LIMIT,
+    queue: Annotated[int, Parameter(validator=Number(gte=0))] = DEFAULT_QUEUE_LIMIT,
     command: _Command = None,
 ) -> int:
     """Serve a function on this machine, for curl, browsers, AWS's SDKs and its command line.
@@ -95,7 +99,7 @@ def dev(
         timeout: seconds that an invocation may take.
         env_file: file of KEY=VALUE lines for the function's environment.
         concurrency: invocations at a time: sets AWS_LAMBDA_MAX_CONCURRENCY, and no more are handed out.
-        queue: invocations that may wait before callers are told 429.
+        queue: invocations that may wait while it is busy; callers of more get a 429.
         command: what runs the function.
     """
     chosen = target_of(target, command)

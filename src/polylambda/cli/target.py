@@ -30,10 +30,10 @@ def target_of(name: str | None, command: list[str] | None) -> Target:
         ConfigurationError: both were given, or neither, or there is no such module.
     """
     if command is not None:
-        if name is not None:
-            raise ConfigurationError(f"give either a handler or a command, not both {name!r} and {' '.join(command)!r}")
         if not command:
             raise ConfigurationError("after -- comes the command that runs the function, such as ./bootstrap")
+        if name is not None:
+            raise ConfigurationError(f"give either a handler or a command, not both {name!r} and {' '.join(command)!r}")
         return Target(command)
     if name is None:
         raise ConfigurationError("name the handler, such as app.handler, or give a command after --")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from polylambda.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
 
     from polylambda.local.options import Options
     from polylambda.settings import Settings
@@ -56,7 +56,7 @@ def serve_program(settings: Settings) -> None:
 
 
 @contextlib.contextmanager
-def extra_installed(what: str) -> Iterator[None]:
+def extra_installed(what: str) -> Generator[None]:
     """Turn the absence of a package of the extra `local` into a sentence that says how to get it.
 
     Raises:

@@ -54,6 +54,8 @@ class Screen:
         line.append(word, _STYLES[outcome])
         line.append(f"  {run.duration * 1000:.1f} ms  {run.size} B")
         error_type = run.response.error_type if run.response is not None else None
+        if error_type == "Runtime.Unknown":  # what the platform makes of a type that it does not know
+            error_type = None
         for remark in filter(None, (error_type, run.note)):
             line.append(f"  {remark}", "red")
         self._console.print(line)

@@ -8,7 +8,7 @@ import json
 import os
 import signal
 import time
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, cast
 
 from polylambda.errors import ConfigurationError
 from polylambda.server.broker import Broker
@@ -119,7 +119,7 @@ class Environment:
             error = json.loads(payload)
         except ValueError:
             error = None
-        return error if isinstance(error, dict) else {"errorType": error_type}
+        return cast("dict[str, Any]", error) if isinstance(error, dict) else {"errorType": error_type}
 
     def renew(self, *, stuck: bool = False) -> None:
         """Replace the runtime soon: what it holds is finished first, and what comes meanwhile waits for the new one.
@@ -159,6 +159,7 @@ class Environment:
             await self._start()
         except (CannotStart, ConfigurationError) as error:
             self._exited = True
+            self._api.runtime_started()
             self._api.runtime_exited(str(error))
         finally:
             self._broker.resume()
@@ -195,7 +196,7 @@ class Environment:
             return
         self._exited = True
         if self._api.phase is Phase.READY:
-            self._observer.problem(f"{how.reason}; the next invocation starts it again")
+            self._observer.problem(how.reason)
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from polylambda.local.logtail import LogTail
 from polylambda.server.broker import Invocation, Outcome, Response
-from polylambda.server.errors import InvocationRefused
+from polylambda.server.errors import InvocationRefused, QueueFull
 from polylambda.server.function import FunctionConfiguration
 
 
@@ -73,6 +73,7 @@ class Function:
         invoker: Invoker,
         *,
         timeout: float,
+        limit: int,
         log_tail: LogTail | None = None,
         on_end: Callable[[Run], None] | None = None,
     ) -> None:
@@ -82,6 +83,7 @@ class Function:
             configuration: its name and what else AWS's API tells of it.
             invoker: takes its invocations.
             timeout: seconds that an invocation may take.
+            limit: invocations that may be under way, those that wait for the runtime among them.
             log_tail: is told which invocations are under way.
             on_end: called with every run that ended, however it did.
         """
@@ -89,6 +91,7 @@ class Function:
         self.timeout = timeout
         self.log_tail = log_tail or LogTail()
         self._invoker = invoker
+        self._limit = limit
         self._on_end = on_end
         self._under_way = 0
 
@@ -104,12 +107,15 @@ class Function:
         Leaving the body early hangs up: the rest of the response is thrown away.
 
         Raises:
+            QueueFull: as many as may are under way.
             InvocationRefused: the runtime never saw the invocation.
         """
         run = Run(invocation, label)
         self._under_way += 1
         self.log_tail.begin(run.request_id)
         try:
+            if self._under_way > self._limit:
+                raise QueueFull(f"{self._limit} invocations are under way, no more may wait")
             run.response = await self._invoker.invoke(invocation)
             yield run, run.response
         except InvocationRefused as error:

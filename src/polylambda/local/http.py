@@ -13,7 +13,7 @@ import uvicorn
 from polylambda.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from polylambda.local.app import LocalApp
 
@@ -51,7 +51,7 @@ class HttpServer(uvicorn.Server):
         return bool(self.server_state.tasks)
 
     @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
+    def capture_signals(self) -> Generator[None]:
         """Leave signals alone."""
         yield
 
@@ -65,7 +65,7 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         return socket.create_server(address[:2], family=family, backlog=1024)
-    except socket.gaierror as error:
+    except (socket.gaierror, UnicodeError) as error:
         raise ConfigurationError(f"there is no host {host!r} to listen on; 127.0.0.1 is the usual one") from error
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
@@ -78,6 +78,8 @@ def listen(host: str, port: int) -> socket.socket:
 
 def url(sock: socket.socket) -> str:
     """Return the URL under which a program on this machine reaches `sock`, without a slash at the end."""
+    host: str
+    port: int
     host, port = sock.getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -72,7 +72,7 @@ async def _invoke(
         on_output=lambda _, line: screen.output(line),
         queue_limit=1,
     )
-    function = Function(settings, environment, timeout=options.timeout)
+    function = Function(settings, environment, timeout=options.timeout, limit=1)
     invocation = Invocation(
         payload=payload,
         timeout=options.timeout,

@@ -33,7 +33,7 @@ class Options:
         timeout: seconds that an invocation may take.
         concurrency: invocations that the runtime may hold at once, which is also its AWS_LAMBDA_MAX_CONCURRENCY;
             None leaves that variable alone.
-        queue_limit: invocations that may wait for the runtime before callers are told 429.
+        queue_limit: invocations that may wait while the runtime is busy; the callers of more are told 429.
         env_file: file of KEY=VALUE lines for the runtime; it wins over the environment.
         handler: name of the handler, for `_HANDLER`; empty when the command knows it.
         watch: folders whose changes start the runtime anew; none by default.
@@ -50,6 +50,11 @@ class Options:
     handler: str = ""
     watch: tuple[Path, ...] = ()
     watch_python_only: bool = True
+
+    @property
+    def limit(self) -> int:
+        """Invocations that may be under way: those that run, and those that wait."""
+        return (self.concurrency or 1) + self.queue_limit
 
 
 def host_of(settings: Settings) -> str:

@@ -22,11 +22,12 @@ from polylambda.local.console import Screen
 from polylambda.local.environment import Environment
 from polylambda.local.function import Function
 from polylambda.local.options import configuration, with_env_file
-from polylambda.local.watch import changes
+from polylambda.local.watch import watch
 from polylambda.server.broker import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Sequence
+    from types import TracebackType
     from typing import Literal
 
     from polylambda.local.function import Run
@@ -99,11 +100,16 @@ class LocalServer:
             environ=self._environ,
             observer=screen,
             on_output=self._output,
-            queue_limit=options.queue_limit,
+            queue_limit=options.limit,
         )
         self.url = ""
-        self.function = Function(function, self._environment, timeout=options.timeout, on_end=self._invocation_ended)
-        self._stopping = asyncio.Event()
+        self.function = Function(
+            function,
+            self._environment,
+            timeout=options.timeout,
+            limit=options.limit,
+            on_end=self._invocation_ended,
+        )
         self._owned = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -123,15 +129,17 @@ class LocalServer:
             self._http = http.HttpServer(app, sock)
             self._serving = self._background.create_task(self._http.run_until_stopped(), name="HTTP server")
             if options.watch:
-                self._background.create_task(self._watch(), name="watcher of changes")
+                watcher = self._background.create_task(watch(options, self._changed), name="watcher of changes")
+                stack.callback(watcher.cancel)
             self._owned = stack.pop_all()
         return self
 
-    async def __aexit__(self, *exc_info: object) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Finish what is under way, then end the runtime."""
-        self._stopping.set()
         self._http.stop()
-        await self._owned.__aexit__(*exc_info)
+        await self._owned.__aexit__(kind, error, trace)
 
     @property
     def busy(self) -> bool:
@@ -140,7 +148,6 @@ class LocalServer:
 
     async def finish(self) -> None:
         """Take no more requests, and wait until those that were taken are answered."""
-        self._stopping.set()
         self._http.stop()
         await asyncio.wait([self._serving])
 
@@ -149,10 +156,9 @@ class LocalServer:
         self._environment.give_up()
         self._http.force()
 
-    async def _watch(self) -> None:
-        async for sentence in changes(self._options, self._stopping):
-            self._screen.event(sentence)
-            self._environment.renew()
+    def _changed(self, sentence: str) -> None:
+        self._screen.event(sentence)
+        self._environment.renew()
 
     def _environ(self) -> dict[str, str]:
         # Passed on, not read. Without buffering, what the function prints is seen when it prints it.
@@ -186,7 +192,7 @@ def _ways_in(server: LocalServer, options: Options) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _signals(handle: Callable[[], None]) -> Iterator[None]:
+def _signals(handle: Callable[[], None]) -> Generator[None]:
     """Call `handle` on Ctrl-C and SIGTERM."""
     loop = asyncio.get_running_loop()
     handled: list[signal.Signals] = []

@@ -2,47 +2,64 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import watchfiles
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import AsyncIterator
+    from collections.abc import Callable
 
     from polylambda.local.options import Options
 
+_PYTHON = (".py", ".pyi", ".so")
 
-class _Changes(watchfiles.DefaultFilter):
+
+async def watch(options: Options, on_change: Callable[[str], None]) -> None:
+    """Call `on_change` with a sentence about each bunch of changes that the options ask for, until cancelled."""
+    loop = asyncio.get_running_loop()
+    stop = threading.Event()
+
+    def look() -> None:
+        changes = watchfiles.watch(*_paths(options), watch_filter=_Filter(options), stop_event=stop)
+        for bunch in changes:
+            loop.call_soon_threadsafe(on_change, _sentence({path for _, path in bunch}))
+
+    looking = asyncio.ensure_future(asyncio.to_thread(look))
+    try:
+        await asyncio.shield(looking)
+    finally:
+        stop.set()
+        await asyncio.wait([looking])
+
+
+class _Filter(watchfiles.DefaultFilter):
     """Leaves out what is no source: caches, version control, editors' temporary files, and what was not asked for."""
 
     def __init__(self, options: Options) -> None:
         super().__init__()
         self._python_only = options.watch_python_only
-        self._env_file = options.env_file.absolute() if options.env_file is not None else None
+        self._env_file = options.env_file
 
     def __call__(self, change: watchfiles.Change, path: str) -> bool:
-        if self._env_file is not None and Path(path) == self._env_file:
+        if self._env_file is not None and Path(path) == self._env_file.absolute():
             return True
-        if self._python_only and not path.endswith((".py", ".pyi", ".pyx", ".pyd", ".so")):
-            return False
-        return super().__call__(change, path)
+        return (not self._python_only or path.endswith(_PYTHON)) and super().__call__(change, path)
 
 
-async def changes(options: Options, stop: asyncio.Event) -> AsyncIterator[str]:
-    """Yield a sentence about each bunch of changes in the folders that are watched, until `stop` is set."""
-    folders = list(options.watch)
-    if options.env_file is not None:
-        folders.append(options.env_file.absolute().parent)
-    async for bunch in watchfiles.awatch(*folders, watch_filter=_Changes(options), stop_event=stop):
-        names = sorted({_short(path) for _, path in bunch})
-        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        yield f"{names[0]}{more} changed, starting the function anew"
+def _paths(options: Options) -> list[Path]:
+    paths = [path.absolute() for path in options.watch]
+    env_file = options.env_file
+    if env_file is not None and not any(env_file.absolute().is_relative_to(path) for path in paths):
+        # The file alone: its folder may be anything, such as a home.
+        paths.append(env_file.absolute())
+    return paths
 
 
-def _short(path: str) -> str:
-    try:
-        return str(Path(path).relative_to(Path.cwd()))
-    except ValueError:
-        return path
+def _sentence(paths: set[str]) -> str:
+    first, *others = sorted(paths)
+    folder = Path.cwd()
+    name = Path(first).relative_to(folder) if Path(first).is_relative_to(folder) else first
+    return f"{name}{f' and {len(others)} more' if others else ''} changed, starting the function anew"

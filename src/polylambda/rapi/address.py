@@ -35,15 +35,11 @@ class Address:
         Raises:
             ConfigurationError: no host, or no port from 1 to 65535.
         """
-        host, colon, port = text.rpartition(":")
-        if host.startswith("[") and host.endswith("]"):
+        host, _, port = text.rpartition(":")
+        bracketed = host.startswith("[") and host.endswith("]")
+        if bracketed:
             host = host[1:-1]
-        elif ":" in host:
-            colon = ""
-        if (
-            not (colon and host and port.isascii() and port.isdigit() and 0 < int(port) < 65536)
-            or not text.isprintable()
-        ):
+        if not _is_host(host, bracketed) or not _is_port(port):
             raise ConfigurationError(
                 f"AWS_LAMBDA_RUNTIME_API is {text!r}: it must be host:port, such as 127.0.0.1:9001 or [::1]:9001"
             )
@@ -51,16 +47,23 @@ class Address:
         self.host = host
         self.port = int(port)
 
-    def resolve(self) -> list[tuple[int, Any]]:
-        """Return the (family, socket address) pairs to try, in order.
+    def resolve(self, *, numeric: bool = False) -> list[tuple[int, Any]]:
+        """Return the (family, socket address) pairs to try, in order; with `numeric`, none for a name.
+
+        Looking up a name may block.
 
         Raises:
             ConnectionLost: the name cannot be resolved.
         """
+        flags = _socket.AI_NUMERICHOST if numeric else 0
         try:
-            found = _socket.getaddrinfo(self.host, self.port, _socket.AF_UNSPEC, _socket.SOCK_STREAM)
+            # As bytes, because text goes through the codec for international names, whose import costs milliseconds.
+            host = self.host.encode()
+            found = _socket.getaddrinfo(host, self.port, _socket.AF_UNSPEC, _socket.SOCK_STREAM, 0, flags)
         except OSError as error:
-            raise ConnectionLost(f"cannot resolve AWS_LAMBDA_RUNTIME_API={self.text}: {error}") from error
+            if numeric:
+                return []
+            raise self.unreachable(error) from error
         return [(entry[0], entry[4]) for entry in found]
 
     def connect(self, stopped: Callable[[], bool]) -> _socket.socket:
@@ -71,37 +74,70 @@ class Address:
         Raises:
             ConnectionLost: nothing answers, or `stopped` said so.
         """
-        reason = "it has no address"
+        failure: Exception | None = None
         for family, address in self.resolve():
             sock = _socket.socket(family, _socket.SOCK_STREAM)
             try:
-                _connect(sock, address, stopped)
+                sock.setblocking(False)
+                _wait_for_connection(sock, address, stopped)
                 sock.setblocking(True)
                 sock.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
             except OSError as error:
                 sock.close()
-                reason = error.strerror or str(error)
+                failure = error
+            except BaseException:
+                sock.close()
+                raise
             else:
                 return sock
-        raise ConnectionLost(f"no Runtime API at {self.text} (AWS_LAMBDA_RUNTIME_API): {reason}")
+        raise self.unreachable(failure) from failure
+
+    def unreachable(self, reason: Exception | None) -> ConnectionLost:
+        """Return the error that says that nothing can be reached here, and why."""
+        return ConnectionLost(f"no Runtime API at {self.text} (AWS_LAMBDA_RUNTIME_API): {_reason(reason)}")
+
+    def broken(self, reason: OSError) -> ConnectionLost:
+        """Return the error that says that a connection broke, and why."""
+        return ConnectionLost(
+            f"the connection to the Runtime API at {self.text} (AWS_LAMBDA_RUNTIME_API) broke: {_reason(reason)}"
+        )
 
     def __repr__(self) -> str:
         return f"Address({self.text!r})"
 
 
-def _connect(sock: _socket.socket, address: Any, stopped: Callable[[], bool]) -> None:
-    sock.setblocking(False)
-    code = sock.connect_ex(address)
-    if code == errno.EINPROGRESS:
-        waiting = select.poll()
-        waiting.register(sock.fileno(), select.POLLOUT)
-        for _ in range(int(CONNECT_TIMEOUT / _SLICE)):
-            if waiting.poll(_SLICE * 1000):
-                code = sock.getsockopt(_socket.SOL_SOCKET, _socket.SO_ERROR)
-                break
-            if stopped():
-                break
-        else:
-            code = errno.ETIMEDOUT
-    if code:
+def _reason(error: Exception | None) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def attempt(sock: Any, address: Any) -> bool:
+    """Begin or go on connecting a non-blocking socket; False when it takes longer: ask again when it is writable.
+
+    Raises:
+        OSError: the connection cannot be made.
+    """
+    code: int = sock.connect_ex(address)
+    if code in (errno.EINPROGRESS, errno.EALREADY, errno.EINTR):
+        return False
+    if code not in (0, errno.EISCONN):
         raise OSError(code, os.strerror(code))
+    return True
+
+
+def _wait_for_connection(sock: _socket.socket, address: Any, stopped: Callable[[], bool]) -> None:
+    slices = int(CONNECT_TIMEOUT / _SLICE)
+    waiting = select.poll()
+    while not attempt(sock, address):
+        waiting.register(sock.fileno(), select.POLLOUT)
+        while not waiting.poll(_SLICE * 1000):
+            slices -= 1
+            if stopped() or not slices:
+                raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+
+
+def _is_host(text: str, bracketed: bool) -> bool:
+    return text.isascii() and text.isprintable() and text.strip(" ") == text != "" and (":" not in text or bracketed)
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 5 and 0 < int(text) < 65536

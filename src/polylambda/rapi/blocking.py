@@ -1,19 +1,18 @@
-"""The Runtime API over a blocking socket: one connection, for one slot.
+"""The Runtime API for a slot that has a thread of its own.
 
-A thin shell around `wire`: it sends, receives, connects again, and says in the log what the platform refused. Nothing the
-platform answers to a response takes the runtime down: the invocation is over, and the next one comes.
+A thin shell around a connection and its `wire`: it asks, answers, connects again, and says in the log what the platform refused.
+Nothing the platform replies to an answer takes the runtime down: the invocation is over, and the next one comes.
 """
 
 from __future__ import annotations
 
-import _socket
-import logging
-import select
 import time
 
-from polylambda.errors import ConnectionLost, ProtocolError, Refused, RuntimeApiError
+from polylambda.errors import ConnectionLost, RuntimeApiError
 from polylambda.rapi import wire
-from polylambda.rapi.policy import Backoff, refusal_level
+from polylambda.rapi.blocking_connection import BlockingConnection
+from polylambda.rapi.events import POLL, Invocation, Reply
+from polylambda.rapi.policy import Backoff, log_loss, log_refusal, poll_refused
 from polylambda.response import DONE
 
 TYPE_CHECKING = False
@@ -23,9 +22,6 @@ if TYPE_CHECKING:
     from polylambda.rapi.address import Address
     from polylambda.report import ErrorReport
 
-_log = logging.getLogger("polylambda")
-
-_RECEIVE = 256 * 1024  # bytes a read may bring
 _COPIED = 64 * 1024  # bytes; a larger body is sent behind its head, not copied next to it
 
 
@@ -33,6 +29,9 @@ class BlockingClient:
     """The Runtime API for one slot: `next`, then one of `answer`, `error` or a `BlockingSink`, then `next` again.
 
     `stop` may be called from a signal handler or another thread; everything else belongs to the slot's own thread.
+
+    Attributes:
+        stopping: `stop` was called.
     """
 
     def __init__(self, address: Address, *, pipelining: bool = True) -> None:
@@ -44,15 +43,12 @@ class BlockingClient:
         """
         self._address = address
         self._pipelining = pipelining
-        self._sock: _socket.socket | None = None
-        self._wire = wire.Wire(address.text)
-        self._early: wire.Reply | None = None  # the reply to a request that was not sent to its end
-        self._unconfirmed: tuple[wire.Invocation, bytes | ErrorReport, str] | None = None
-        self._resent = False
-        self._waiting = False  # for an event, with nothing else under way
+        self._connection = BlockingConnection(address)
+        self._unconfirmed: tuple[Invocation, bytes | ErrorReport, str] | None = None  # an answer without its reply
+        self._resent = False  # it was sent a second time
         self.stopping = False
 
-    def next(self) -> wire.Invocation | None:
+    def next(self) -> Invocation | None:
         """Wait for the next invocation, for as long as it takes; None after `stop`.
 
         Raises:
@@ -63,51 +59,42 @@ class BlockingClient:
         backoff: Backoff | None = None
         while True:
             try:
-                event = self._poll()
-                if isinstance(event, wire.Reply):
-                    raise Refused(event.status, *event.reason())
+                return self._poll()
             except RuntimeApiError as error:
-                self._drop()
+                self._lose(error)
                 if self.stopping:
                     self.settle()
                     return None
                 backoff = backoff or Backoff()
                 self._pause(backoff.after(error, time.monotonic()))
-            else:
-                return event
 
-    def answer(self, invocation: wire.Invocation, body: bytes, content_type: str, *, poll: bool) -> None:
+    def answer(self, invocation: Invocation, body: bytes, content_type: str, *, poll: bool) -> None:
         """Send a whole answer, and with `poll` the next poll behind it."""
-        self._post((invocation, body, content_type), poll)
+        self._post((invocation, body, content_type), poll=poll)
 
-    def error(self, invocation: wire.Invocation, report: ErrorReport, *, poll: bool) -> None:
+    def error(self, invocation: Invocation, report: ErrorReport, *, poll: bool) -> None:
         """Answer with an error, and with `poll` send the next poll behind it."""
-        self._post((invocation, report, ""), poll)
+        self._post((invocation, report, ""), poll=poll)
 
     def settle(self) -> None:
         """Wait until the platform has taken the answer that was sent, or refused it."""
         while self._unconfirmed is not None:
             try:
-                self._resend()
-                self._confirm(self._read())
+                if self._connection.quiet:
+                    self._resend()
+                self._confirm(self._read_reply())
             except RuntimeApiError as error:
-                self._lost(error)
+                self._lose(error)
 
-    def connect(self, *, checked: bool = False) -> wire.Wire:
-        """Return the protocol state of a connection that can be written to, opening one if need be.
-
-        With `checked`, an open one is asked whether the other side has closed it: a stream cannot be sent twice.
+    def connect(self) -> wire.Wire:
+        """Return the protocol state of an idle connection, opening one if need be: it makes the requests for `call`.
 
         Raises:
             ConnectionLost: nothing listens.
         """
-        if self._sock is None or self._wire.closed or (checked and _is_stale(self._sock)):
-            self._drop()
-            self._sock = self._address.connect(lambda: self.stopping)
-            self._wire = wire.Wire(self._address.text)
-        return self._wire
+        return self._connection.open(self._is_stopping)
 
-    def call(self, request: bytes) -> wire.Reply:
+    def call(self, request: bytes) -> Reply:
         """Send `request`, made by the `Wire` that `connect` returned, and return its reply.
 
         For everything but polls and answers.
@@ -115,11 +102,8 @@ class BlockingClient:
         Raises:
             RuntimeApiError: there is no reply.
         """
-        self.post(request)
-        reply = self._read()
-        if not isinstance(reply, wire.Reply):
-            raise ProtocolError("the Runtime API sent an event that was not asked for")
-        return reply
+        self._connection.send(request)
+        return self._read_reply()
 
     def post(self, request: bytes) -> None:
         """Send `request` as `call` does, but do not wait for its reply.
@@ -127,195 +111,157 @@ class BlockingClient:
         Raises:
             ConnectionLost: the connection broke.
         """
-        self._send(request)
-
-    def send_stream(self, data: bytes) -> None:
-        """Send bytes of a streamed answer.
-
-        Raises:
-            Refused: the platform has already replied: it wants no more.
-            ConnectionLost: the connection broke.
-        """
-        self._send(data)
-        if self._early is not None:
-            raise Refused(self._early.status, *self._early.reason())
+        self._connection.send(request)
 
     def stop(self) -> None:
-        """End `next`: at once while it waits for an event, else when the answer under way has gone out."""
+        """End `next`: at once while it waits for an event, else when the answer under way has gone out.
+
+        An event that has already arrived is still returned.
+        """
         self.stopping = True
-        if self._waiting and self._sock is not None:
-            # What has already arrived is still read, so an event that was handed to this poll is not lost.
-            try:
-                self._sock.shutdown(_socket.SHUT_RD)
-            except OSError:
-                pass  # the other side was quicker
+        self._connection.shut()
 
     def close(self) -> None:
         """Close the connection."""
-        self._drop()
+        self._connection.close()
 
-    def _poll(self) -> wire.Invocation | wire.Reply | None:
-        """One attempt to get an event: the event, a refused poll, or None when stopping."""
-        self._resend()
+    # For BlockingSink
+
+    def start_stream(self, invocation: Invocation, content_type: str) -> None:
+        """Begin a streamed answer; it cannot be sent twice, so first see whether the connection is still there.
+
+        Raises:
+            RuntimeApiError: the platform cannot be reached.
+        """
+        if self._connection.is_stale():
+            self._connection.close()
+        self._send_piece(self.connect().stream(invocation, content_type))
+
+    def write_stream(self, data: bytes) -> None:
+        """Send a piece of a streamed answer.
+
+        Raises:
+            Refused: the platform has already replied: it wants no more.
+            ConnectionLost: the connection broke, now or before.
+        """
+        self._send_piece(self._stream().chunk(data))
+
+    def end_stream(self, report: ErrorReport | None) -> None:
+        """End a streamed answer and wait for its reply; the connection is closed behind it, as the platform demands.
+
+        Raises:
+            RuntimeApiError: the platform refused the stream, or cannot be reached.
+        """
+        try:
+            reply = self.call(self._stream().stream_end(report))
+        finally:
+            self._connection.close()
+        if not reply.accepted:
+            raise reply.refusal()
+
+    def _stream(self) -> wire.Wire:
+        current = self._connection.wire
+        if current.state is not wire.STREAMING:
+            raise ConnectionLost("the stream was cut short before: the platform takes no more of it")
+        return current
+
+    def _send_piece(self, data: bytes) -> None:
+        connection = self._connection
+        try:
+            connection.send(data)
+            if isinstance(connection.early, Reply):
+                raise connection.early.refusal()
+        except RuntimeApiError:
+            connection.close()
+            raise
+
+    # The slot
+
+    def _poll(self) -> Invocation | None:
+        """One attempt to get an event; None when stopping.
+
+        Raises:
+            RuntimeApiError: it failed.
+        """
+        connection = self._connection
         while True:
-            outstanding = self._wire.outstanding
-            if not outstanding and self._early is None:
-                if self.stopping:
+            if connection.quiet:
+                if self._unconfirmed is not None:
+                    self._resend()
+                elif self.stopping:
                     return None
-                self._send(self.connect().next())
-                outstanding = self._wire.outstanding
-            self._waiting = self._early is None and outstanding[0][0] is wire.NEXT
-            if self._waiting and self.stopping:
-                self.stop()
-            event = self._read()
-            self._waiting = False
-            if isinstance(event, wire.Invocation):
-                if event.request_id:
-                    return event
-                raise ProtocolError("the platform sent an event without an id (Lambda-Runtime-Aws-Request-Id)")
-            if event.to is wire.NEXT:
+                else:
+                    connection.send(self.connect().next())
+            connection.waiting = connection.wire.state is wire.POLLING
+            if self.stopping:
+                connection.shut()
+            event = connection.read()
+            connection.waiting = False
+            if isinstance(event, Invocation):
+                if self.stopping:
+                    connection.wire.close()  # `stop` may have shut it for reading: the answer needs another
                 return event
+            if event.to is POLL:
+                raise poll_refused(event, self._address)
             self._confirm(event)
 
-    def _post(self, answer: tuple[wire.Invocation, bytes | ErrorReport, str], poll: bool) -> None:
+    def _post(self, answer: tuple[Invocation, bytes | ErrorReport, str], *, poll: bool) -> None:
         self._unconfirmed = answer
         self._resent = False
         try:
-            self._transmit(answer, poll and self._pipelining and not self.stopping)
+            self._transmit(answer, poll=poll and self._pipelining and not self.stopping)
         except RuntimeApiError as error:
-            self._lost(error)
-
-    def _transmit(self, answer: tuple[wire.Invocation, bytes | ErrorReport, str], poll: bool) -> None:
-        invocation, content, content_type = answer
-        current = self.connect()
-        if isinstance(content, bytes):
-            head = current.response(invocation, content_type, len(content))
-        else:
-            head, content = current.error(invocation, content), b""
-        if len(content) <= _COPIED:
-            self._send(head + content + current.next() if poll else head + content)
-            return
-        for part in (head, content):
-            self._send(part)
-        if poll and self._early is None:
-            self._send(current.next())
+            self._lose(error)
 
     def _resend(self) -> None:
         """Send the answer again that a broken connection may have swallowed; the platform takes it once."""
-        if self._unconfirmed is not None and not self._wire.outstanding and self._early is None:
-            self._resent = True
-            self._transmit(self._unconfirmed, False)
+        assert self._unconfirmed is not None
+        self._resent = True
+        self._transmit(self._unconfirmed, poll=False)
 
-    def _confirm(self, reply: wire.Invocation | wire.Reply) -> None:
+    def _transmit(self, answer: tuple[Invocation, bytes | ErrorReport, str], *, poll: bool) -> None:
+        invocation, content, content_type = answer
+        connection = self._connection
+        current = connection.wire if connection.wire.state is wire.IDLE else self.connect()
+        if not isinstance(content, bytes):
+            data = current.error(invocation, content)
+        elif len(content) <= _COPIED:
+            data = current.response(invocation, content_type, len(content)) + content
+        else:
+            connection.send(current.response(invocation, content_type, len(content)))
+            data = content
+        if poll and len(data) <= _COPIED:
+            data += current.next()
+            poll = False
+        connection.send(data)
+        if poll and connection.early is None:
+            connection.send(current.next())
+
+    def _confirm(self, reply: Reply) -> None:
         """Take the platform's reply to an answer; a refusal is logged and that is all."""
-        if not isinstance(reply, wire.Reply):
-            raise ProtocolError("the Runtime API sent an event before it took the answer to the last one")
+        if not reply.accepted and self._unconfirmed is not None:
+            log_refusal(self._unconfirmed[0], reply, resent=self._resent)
         self._unconfirmed = None
-        if not reply.accepted:
-            level = refusal_level(reply, resent=self._resent)
-            _log.log(
-                level, "the answer to %s was refused: %s", reply.request_id, Refused(reply.status, *reply.reason())
-            )
-        if self._wire.closed:
-            self._drop()
 
-    def _lost(self, error: RuntimeApiError) -> None:
-        """A connection broke with an answer under way: keep the answer for one more try."""
-        self._drop()
+    def _lose(self, error: RuntimeApiError) -> None:
+        """Give a connection up; an answer that was under way is kept for one more try."""
+        self._connection.close()
         if self._resent and self._unconfirmed is not None:
-            _log.error("the answer to %s was lost: %s", self._unconfirmed[0].request_id, error)
+            log_loss(self._unconfirmed[0], error)
             self._unconfirmed = None
 
-    def _drop(self) -> None:
-        sock, self._sock = self._sock, None
-        self._waiting = False
-        self._early = None
-        self._wire.outstanding.clear()
-        if sock is not None:
-            sock.close()
+    def _read_reply(self) -> Reply:
+        event = self._connection.read()
+        assert isinstance(event, Reply)  # an event comes only after a poll, and none was sent
+        return event
 
     def _pause(self, seconds: float) -> None:
         end = time.monotonic() + seconds
         while not self.stopping and (left := end - time.monotonic()) > 0:
             time.sleep(min(left, 0.1))
 
-    def _read(self) -> wire.Invocation | wire.Reply:
-        """The next event of the connection."""
-        if self._early is not None:
-            reply, self._early = self._early, None
-            return reply
-        current = self._wire
-        sock = self._sock
-        while True:
-            event = current.next_event()
-            if event is not None:
-                return event
-            if current.closed or sock is None:
-                raise ConnectionLost(f"the Runtime API at {self._address.text} closed the connection")
-            try:
-                data = sock.recv(_RECEIVE)
-            except OSError as error:
-                raise ConnectionLost(f"the connection to the Runtime API broke: {error}") from error
-            current.receive(data)
-
-    def _send(self, data: bytes) -> None:
-        """Send all of `data`, unless the platform replies before it has it: then `_early` is its reply."""
-        sock = self._sock
-        if sock is None:
-            raise ConnectionLost(f"the Runtime API at {self._address.text} closed the connection")
-        try:
-            sent = sock.send(data, _socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            sent = 0
-        except OSError as error:
-            # What the platform said before it stopped listening explains why it did.
-            if self._read_early(sock):
-                return
-            raise ConnectionLost(f"the connection to the Runtime API broke: {error}") from error
-        if sent == len(data):
-            return
-        rest = memoryview(data)[sent:]
-        ready = select.poll()
-        ready.register(sock.fileno(), select.POLLIN | select.POLLOUT)
-        while rest:
-            events = ready.poll()[0][1]
-            if events & ~select.POLLOUT and self._read_early(sock):
-                return
-            try:
-                rest = rest[sock.send(rest, _socket.MSG_DONTWAIT) :]
-            except BlockingIOError:
-                continue
-            except OSError as error:
-                if self._read_early(sock):
-                    return
-                raise ConnectionLost(f"the connection to the Runtime API broke: {error}") from error
-
-    def _read_early(self, sock: _socket.socket) -> bool:
-        """Read the reply to a request that was not sent to its end; nothing can follow it on this connection."""
-        current = self._wire
-        try:
-            while True:
-                event = current.next_event()
-                if isinstance(event, wire.Reply):
-                    self._early = event
-                    current.closed = True
-                    current.outstanding.clear()
-                    return True
-                data = sock.recv(_RECEIVE)
-                if not data:
-                    return False
-                current.receive(data)
-        except (OSError, ProtocolError):
-            return False
-
-
-def _is_stale(sock: _socket.socket) -> bool:
-    try:
-        return not sock.recv(1, _socket.MSG_PEEK | _socket.MSG_DONTWAIT)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
+    def _is_stopping(self) -> bool:
+        return self.stopping
 
 
 class BlockingSink:
@@ -323,7 +269,7 @@ class BlockingSink:
 
     __slots__ = ("_client", "_invocation")
 
-    def __init__(self, client: BlockingClient, invocation: wire.Invocation) -> None:
+    def __init__(self, client: BlockingClient, invocation: Invocation) -> None:
         self._client = client
         self._invocation = invocation
 
@@ -339,7 +285,7 @@ class BlockingSink:
         Raises:
             RuntimeApiError: the platform cannot be reached.
         """
-        self._client.send_stream(self._client.connect(checked=True).stream(self._invocation, content_type))
+        self._client.start_stream(self._invocation, content_type)
 
     def send(self, data: bytes) -> Awaitable[None]:
         """Send a piece of the stream.
@@ -347,7 +293,7 @@ class BlockingSink:
         Raises:
             RuntimeApiError: the platform wants no more, or cannot be reached.
         """
-        self._client.send_stream(wire.Wire.chunk(data))
+        self._client.write_stream(data)
         return DONE
 
     def end(self, report: ErrorReport | None) -> Awaitable[None]:
@@ -356,10 +302,5 @@ class BlockingSink:
         Raises:
             RuntimeApiError: the platform refused the stream, or cannot be reached.
         """
-        try:
-            reply = self._client.call(wire.Wire.stream_end(report))
-        finally:
-            self._client.close()
-        if not reply.accepted:
-            raise Refused(reply.status, *reply.reason())
+        self._client.end_stream(report)
         return DONE

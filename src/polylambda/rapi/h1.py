@@ -12,11 +12,15 @@ from polylambda.errors import ProtocolError
 HEAD_END = b"\r\n\r\n"
 MAX_HEAD = 1024 * 1024 + 64 * 1024  # bytes; the platform's own limit for an invocation's metadata is 1 MiB
 MAX_CHUNK_LINE = 4096  # bytes of a chunk's size line, extensions included
+MAX_TRAILERS = 1536 * 1024  # bytes; an error's body of 1 MiB comes in base64
 
 _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _HEX = frozenset(b"0123456789abcdefABCDEF")
-_known_names: dict[str, str] = {}  # spelling on the wire -> lower case; a peer sends the same few names for ever
-_MAX_KNOWN_NAMES = 512
+
+# A peer sends the same few names and status lines for ever: what was read once is looked up.
+_known_names: dict[str, str] = {}  # spelling on the wire -> lower case
+_known_status_lines: dict[str, tuple[int, str]] = {}
+_MAX_KNOWN = 512  # of each; the rest is read anew every time
 
 
 def parse_response_head(head: bytes) -> tuple[int, str, dict[str, str]]:
@@ -28,10 +32,8 @@ def parse_response_head(head: bytes) -> tuple[int, str, dict[str, str]]:
         ProtocolError: the bytes are no response head.
     """
     lines = _lines(head)
-    first = lines[0]
-    if first[:7] != "HTTP/1." or first[7:8] not in ("0", "1") or first[8:9] != " " or not _is_status(first[9:13]):
-        raise ProtocolError(f"not an HTTP/1.1 status line: {first[:80]!r}")
-    return int(first[9:12]), first[5:8], _headers(lines)
+    status, version = _known_status_lines.get(lines[0]) or _read_status_line(lines[0])
+    return status, version, _headers(lines[1:])
 
 
 def parse_request_head(head: bytes) -> tuple[str, str, str, dict[str, str]]:
@@ -46,7 +48,7 @@ def parse_request_head(head: bytes) -> tuple[str, str, str, dict[str, str]]:
     parts = lines[0].split(" ")
     if len(parts) != 3 or parts[2] not in ("HTTP/1.1", "HTTP/1.0") or not parts[1] or not _is_token(parts[0]):
         raise ProtocolError(f"not an HTTP/1.1 request line: {lines[0][:80]!r}")
-    return parts[0], parts[1], parts[2][5:], _headers(lines)
+    return parts[0], parts[1], parts[2][5:], _headers(lines[1:])
 
 
 def keeps_alive(version: str, headers: dict[str, str]) -> bool:
@@ -69,11 +71,11 @@ def content_length(headers: dict[str, str]) -> int | None:
     text = headers.get("content-length")
     if text is None:
         return None
-    if text.isascii() and text.isdigit() and len(text) < 19:
+    if _is_number(text):
         return int(text)
     values = {part.strip() for part in text.split(",")}
     value = values.pop()
-    if values or not (value.isascii() and value.isdigit() and len(value) < 19):
+    if values or not _is_number(value):
         raise ProtocolError(f"content-length is not one number of bytes: {text[:80]!r}")
     return int(value)
 
@@ -131,8 +133,19 @@ class ClosedBody:
         return data
 
 
+# The lines of a chunked body, and what is wrong with one that is too long.
+_SIZE, _DATA_END, _TRAILER = range(3)
+_TOO_LONG = {
+    _SIZE: f"a chunk's size line is longer than {MAX_CHUNK_LINE} bytes",
+    _DATA_END: "a chunk does not end where its size says",
+    _TRAILER: f"the trailers are longer than {MAX_TRAILERS} bytes",
+}
+
+
 class ChunkedBody:
     """A body in chunks, with trailers. RFC 9112, section 7.1.
+
+    Between chunks there are only lines: the size of the next chunk, the empty line behind a chunk's data, the trailers.
 
     Attributes:
         complete: the last chunk and the trailers were fed.
@@ -140,12 +153,14 @@ class ChunkedBody:
         trailers: the trailer fields, names in lower case.
     """
 
-    __slots__ = ("_expected", "_pending", "_state", "complete", "rest", "trailers")
+    __slots__ = ("_awaited", "_block", "_left", "_line", "_room", "complete", "rest", "trailers")
 
     def __init__(self) -> None:
-        self._pending = b""  # bytes of a line that is not whole yet
-        self._expected = 0  # bytes of the current chunk still to come
-        self._state = "size"  # size -> data -> data-end -> size ...; size of zero -> trailers
+        self._left = 0  # bytes of the current chunk still to come
+        self._awaited = _SIZE  # the line that follows
+        self._room = MAX_CHUNK_LINE  # bytes that it may have
+        self._line = bytearray()  # what has come of it
+        self._block: list[bytes] = []  # the trailers
         self.complete = False
         self.rest = b""
         self.trailers: dict[str, str] = {}
@@ -156,52 +171,56 @@ class ChunkedBody:
         Raises:
             ProtocolError: the bytes are not well-formed chunks.
         """
-        if self._pending:
-            data = self._pending + data
-            self._pending = b""
         parts: list[bytes] = []
         at = 0
-        end = len(data)
-        while at < end and not self.complete:
-            if self._state == "data":
-                part = data[at : at + self._expected]
+        while at < len(data) and not self.complete:
+            if self._left:
+                part = data[at : at + self._left]
                 parts.append(part)
                 at += len(part)
-                self._expected -= len(part)
-                if not self._expected:
-                    self._state = "data-end"
-            elif self._state == "data-end":
-                if end - at < 2 and data[at:] == b"\r":
-                    break
-                if data[at : at + 2] != b"\r\n":
-                    raise ProtocolError(f"a chunk does not end where its size says: {data[at : at + 20]!r}")
-                at += 2
-                self._state = "size"
-            elif self._state == "size":
-                line_end = data.find(b"\r\n", at)
-                if line_end < 0:
-                    if end - at > MAX_CHUNK_LINE:
-                        raise ProtocolError(f"a chunk's size line is longer than {MAX_CHUNK_LINE} bytes")
-                    break
-                self._expected = _chunk_size(data[at:line_end])
-                self._state = "data" if self._expected else "trailers"
-                # The trailers begin at the line end, so that an empty block is one empty line as in a head.
-                at = line_end + 2 if self._expected else line_end
+                self._left -= len(part)
+                if not self._left and data.startswith(b"\r\n", at):
+                    at += 2  # the empty line has come as well, as it nearly always has
+                    self._awaited, self._room = _SIZE, MAX_CHUNK_LINE
             else:
-                block_end = data.find(HEAD_END, at)
-                if block_end < 0:
-                    if end - at > MAX_HEAD:
-                        raise ProtocolError(f"the trailers are longer than {MAX_HEAD} bytes")
-                    break
-                if block_end > at:
-                    self.trailers = _headers(_lines(data[at:block_end]))
-                at = block_end + 4
-                self.complete = True
+                at = self._feed_line(data, at)
         if self.complete:
             self.rest = data[at:]
-        else:
-            self._pending = data[at:]
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _feed_line(self, data: bytes, at: int) -> int:
+        """Take what there is of a line at `at`, and return where it ends."""
+        end = data.find(b"\n", at) + 1
+        line = data[at : end or len(data)]
+        if len(self._line) + len(line) > self._room:
+            raise ProtocolError(_TOO_LONG[self._awaited])
+        if self._line or not end:
+            self._line += line  # byte by byte if it must be: appending costs no copy of what was there
+            if not end:
+                return len(data)
+            line = bytes(self._line)
+            self._line.clear()
+        if not line.endswith(b"\r\n"):
+            raise ProtocolError(f"a line of a chunked body that ends with a bare line feed: {line[:80]!r}")
+        self._take_line(line[:-2])
+        return end
+
+    def _take_line(self, line: bytes) -> None:
+        if self._awaited == _SIZE:
+            self._left = _chunk_size(line)
+            if self._left:
+                self._awaited, self._room = _DATA_END, len(b"\r\n")
+            else:
+                self._awaited, self._room = _TRAILER, MAX_TRAILERS
+        elif self._awaited == _DATA_END:
+            self._awaited, self._room = _SIZE, MAX_CHUNK_LINE
+        elif line:
+            self._block.append(line)
+            self._room -= len(line) + 2
+        else:
+            if self._block:
+                self.trailers = _headers(_lines(b"\r\n".join(self._block)))
+            self.complete = True
 
 
 def _lines(head: bytes) -> list[str]:
@@ -216,24 +235,41 @@ def _lines(head: bytes) -> list[str]:
 
 
 def _headers(lines: list[str]) -> dict[str, str]:
-    """The headers of `lines`, whose first is the start line; repeated ones are joined by a comma."""
+    """The headers that `lines` are; repeated ones are joined by a comma."""
     headers: dict[str, str] = {}
+    again: dict[str, list[str]] = {}
     known = _known_names
-    for line in lines[1:] if lines else ():
+    for line in lines:
         spelled, colon, value = line.partition(":")
-        name = known.get(spelled) or _learn_name(spelled, colon, line)
         if not colon:
             raise ProtocolError(f"a header without a colon: {line[:80]!r}")
+        name = known.get(spelled) or _read_name(spelled)
         value = value.strip(" \t")
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        if name in headers:
+            again.setdefault(name, [headers[name]]).append(value)
+        else:
+            headers[name] = value
+    for name, values in again.items():
+        headers[name] = ", ".join(values)
     return headers
 
 
-def _learn_name(spelled: str, colon: str, line: str) -> str:
-    if not colon or not _is_token(spelled):
-        raise ProtocolError(f"not a header: {line[:80]!r}")
+def _read_status_line(line: str) -> tuple[int, str]:
+    protocol, _, rest = line.partition(" ")
+    code, _, _ = rest.partition(" ")
+    if protocol not in ("HTTP/1.1", "HTTP/1.0") or len(code) != 3 or not _is_number(code) or code < "100":
+        raise ProtocolError(f"not an HTTP/1.1 status line: {line[:80]!r}")
+    status = int(code), protocol[5:]
+    if len(_known_status_lines) < _MAX_KNOWN and len(line) <= 64:
+        _known_status_lines[line] = status
+    return status
+
+
+def _read_name(spelled: str) -> str:
+    if not _is_token(spelled):
+        raise ProtocolError(f"not a header's name: {spelled[:80]!r}")
     name = spelled.lower()
-    if len(_known_names) < _MAX_KNOWN_NAMES and len(spelled) <= 64:
+    if len(_known_names) < _MAX_KNOWN and len(spelled) <= 64:
         _known_names[spelled] = name
     return name
 
@@ -242,9 +278,8 @@ def _is_token(text: str) -> bool:
     return bool(text) and _TOKEN.issuperset(text)
 
 
-def _is_status(text: str) -> bool:
-    """Three digits, then a space or nothing."""
-    return text[:3].isascii() and text[:3].isdigit() and len(text) >= 3 and text[3:] in ("", " ") and text[0] != "0"
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 19
 
 
 def _chunk_size(line: bytes) -> int:

@@ -2,20 +2,29 @@
 
 `Wire` turns calls into bytes to send, and received bytes into events; it has no socket and no clock. Replies come in the
 order of their requests, so a poll may be sent behind an answer without waiting for the answer's reply (pipelining,
-RFC 9112, section 9.3.2): the queue of what is outstanding says which reply belongs to what.
+RFC 9112, section 9.3.2), and that is as far ahead as we send. So one word says where a connection stands:
 
-Who may do what when lives here: which reply is outstanding, when the connection is used up, where a stream stands.
-What to do about a refusal, a lost connection or a slow server is for the drivers, `blocking` and `aio`.
+    IDLE        nothing is under way
+    POLLING     a poll waits for its event, for as long as it takes
+    ANSWERED    an answer was sent, its reply is to come
+    AHEAD       the same, and the next poll was sent behind the answer
+    STREAMING   an answer is being sent piece by piece
+    ENDED       it was sent to its end, its reply is to come
+    CALLING     any other request was sent, its reply is to come
+    CLOSED      the connection is used up; what had no reply yet gets none
+
+`_SENT` is the table of what may be sent when, and `_REPLIED` says what a reply is the reply to. What to do about a refusal,
+a lost connection or a slow server is for the drivers, `blocking` and `aio`.
 """
 
 from __future__ import annotations
 
 import sys
-from collections import deque
 
-from polylambda.errors import ProtocolError
+from polylambda.errors import ConnectionLost, LocalProtocolError, ProtocolError
 from polylambda.rapi import h1
 from polylambda.rapi import headers as names
+from polylambda.rapi.events import ANSWER, CALL, POLL, Invocation, Reply
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,141 +34,127 @@ if TYPE_CHECKING:
 
 USER_AGENT: Final = "polylambda-python/{}.{}.{}".format(*sys.version_info[:3])
 
-# What a reply may be the reply to.
-NEXT: Final = "next"
-RESPONSE: Final = "response"
-ERROR: Final = "error"
-INIT_ERROR: Final = "init error"
-RESTORE: Final = "restore"
-REGISTER: Final = "extension registration"
-EXTENSION_NEXT: Final = "extension event"
+IDLE: Final = "idle"
+POLLING: Final = "polling"
+ANSWERED: Final = "answered"
+AHEAD: Final = "ahead"
+STREAMING: Final = "streaming"
+ENDED: Final = "ended"
+CALLING: Final = "calling"
+CLOSED: Final = "closed"
 
+# Besides whole requests (POLL, ANSWER, CALL), the pieces of one.
+STREAM: Final = "stream"
+CHUNK: Final = "chunk"
+END: Final = "end"
 
-class Invocation:
-    """One event with its metadata, as `next` delivered it. An empty text is an absent value."""
-
-    __slots__ = (
-        "client_context",
-        "cognito_identity",
-        "content_type",
-        "deadline_ms",
-        "function_arn",
-        "invocation_id",
-        "payload",
-        "request_id",
-        "tenant_id",
-        "trace_id",
-    )
-
-    def __init__(self, payload: bytes, headers: dict[str, str]) -> None:
-        get = headers.get
-        self.payload = payload
-        self.request_id = get(names.REQUEST_ID, "")
-        self.invocation_id = get(names.INVOCATION_ID, "")
-        self.deadline_ms = get(names.DEADLINE_MS, "")
-        self.function_arn = get(names.FUNCTION_ARN, "")
-        self.trace_id = get(names.TRACE_ID, "")
-        self.content_type = get("content-type", "")
-        self.tenant_id = get(names.TENANT_ID, "")
-        self.client_context = get(names.CLIENT_CONTEXT, "")
-        self.cognito_identity = get(names.COGNITO_IDENTITY, "")
-
-    def __repr__(self) -> str:
-        return f"<Invocation {self.request_id} with {len(self.payload)} bytes of {self.content_type}>"
-
-
-class Reply:
-    """The platform's reply to anything but a successful poll.
-
-    Attributes:
-        to: what it replies to, one of this module's constants.
-        request_id: the invocation it is about; empty for a poll.
-        status: HTTP status; 202 is the usual success.
-        headers: names in lower case.
-        body: bytes, mostly JSON.
-    """
-
-    __slots__ = ("body", "headers", "request_id", "status", "to")
-
-    def __init__(self, to: str, request_id: str, status: int, headers: dict[str, str], body: bytes) -> None:
-        self.to = to
-        self.request_id = request_id
-        self.status = status
-        self.headers = headers
-        self.body = body
-
-    @property
-    def accepted(self) -> bool:
-        """The platform took what was sent."""
-        return 200 <= self.status < 300
-
-    def reason(self) -> tuple[str, str]:
-        """Return `errorType` and `errorMessage` of a refusal; text of the body when it is not AWS's JSON."""
-        import json
-
-        try:
-            fields = json.loads(self.body)
-            return str(fields["errorType"]), str(fields["errorMessage"])
-        except (ValueError, KeyError, TypeError):
-            return "", self.body[:200].decode(errors="replace")
-
-    def __repr__(self) -> str:
-        return f"<Reply {self.status} to {self.to} {self.request_id}>"
+_SENT: Final[dict[str, dict[str, str]]] = {
+    POLL: {IDLE: POLLING, ANSWERED: AHEAD},
+    ANSWER: {IDLE: ANSWERED},
+    STREAM: {IDLE: STREAMING},
+    CHUNK: {STREAMING: STREAMING},
+    END: {STREAMING: ENDED},
+    CALL: {IDLE: CALLING},
+}
+_REPLIED: Final[dict[str, tuple[str, str]]] = {
+    POLLING: (POLL, IDLE),
+    ANSWERED: (ANSWER, IDLE),
+    AHEAD: (ANSWER, POLLING),
+    STREAMING: (ANSWER, CLOSED),  # it came early: the rest of the stream has nowhere to go
+    ENDED: (ANSWER, CLOSED),  # the platform wants a new connection after a stream
+    CALLING: (CALL, IDLE),
+}
 
 
 class Wire:
     """The protocol state of one connection: make a new one for every connection.
 
-    Call the methods named after requests to get the bytes to send; give received bytes to `receive` and take events
-    from `next_event` until it returns None, which means that more bytes are needed. When `closed` is true, nothing more
-    can be sent or received: `outstanding` then lists what never got its reply.
+    Call the methods named after requests to get the bytes to send; what may not be sent in the present state raises
+    `LocalProtocolError` and changes nothing. Give received bytes to `receive` and take events from `next_event` until it
+    returns None, which means that more bytes are needed, or that the connection is closed.
+
+    Attributes:
+        state: where the connection stands: see the module's docstring.
     """
 
-    __slots__ = ("_body", "_buffer", "_head", "_parts", "_suffix", "closed", "outstanding")
+    __slots__ = (
+        "_accepted",
+        "_accepted_bytes",
+        "_body",
+        "_buffer",
+        "_eof",
+        "_head",
+        "_host",
+        "_next",
+        "_parts",
+        "_scanned",
+        "_suffix",
+        "state",
+    )
 
     def __init__(self, host: str) -> None:
         """Take `host`, the value of the Host header: `AWS_LAMBDA_RUNTIME_API` as it was given."""
-        self.outstanding: deque[tuple[str, str]] = deque()  # (what, request id) in the order they were sent
-        self.closed = False
+        self.state = IDLE
+        self._host = host
         self._suffix = f" HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {USER_AGENT}\r\n"
-        self._buffer = b""
+        self._next = f"GET {names.NEXT_PATH}{self._suffix}\r\n".encode()
+        self._buffer: bytes | bytearray = b""  # received, and not yet read
+        self._scanned = 0  # bytes of the buffer in which the end of a head cannot begin
+        self._eof = False
         self._head: tuple[int, bool, dict[str, str]] | None = None  # of the reply whose body is being read
         self._body: h1.FixedBody | h1.ChunkedBody | h1.ClosedBody | None = None
         self._parts: list[bytes] = []
+        self._accepted: Reply | None = None  # the last one to an answer that came in one piece
+        self._accepted_bytes = b""
+
+    @property
+    def receiving(self) -> bool:
+        """A reply has begun to come in, and is not whole."""
+        return self._head is not None or bool(self._buffer)
+
+    def close(self) -> None:
+        """Give the connection up: what is outstanding gets no reply, and nothing can be sent."""
+        self.state = CLOSED
 
     # Requests
 
     def next(self) -> bytes:
         """Ask for the next invocation."""
-        self.outstanding.append((NEXT, ""))
-        return f"GET {names.NEXT_PATH}{self._suffix}\r\n".encode()
+        self._step(POLL)
+        return self._next
 
     def response(self, invocation: Invocation, content_type: str, length: int) -> bytes:
         """Begin a buffered answer of `length` bytes, which are to be sent behind what this returns."""
-        self.outstanding.append((RESPONSE, invocation.request_id))
+        self._step(ANSWER)
         return (
             f"POST {names.INVOCATION_PATH}{invocation.request_id}/response{self._suffix}{_echo(invocation)}"
-            f"Content-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n"
+            f"Content-Type: {_media_type(content_type)}\r\nContent-Length: {length}\r\n\r\n"
         ).encode()
+
+    def error(self, invocation: Invocation, report: ErrorReport) -> bytes:
+        """Answer an invocation with an error, whole."""
+        self._step(ANSWER)
+        path = f"{names.INVOCATION_PATH}{invocation.request_id}/error"
+        return self._error(path, report, _echo(invocation))
 
     def stream(self, invocation: Invocation, content_type: str) -> bytes:
         """Begin a streamed answer: `chunk` and `stream_end` follow. The connection is used up afterwards."""
-        self.outstanding.append((RESPONSE, invocation.request_id))
+        self._step(STREAM)
         return (
             f"POST {names.INVOCATION_PATH}{invocation.request_id}/response{self._suffix}{_echo(invocation)}"
-            f"Content-Type: {content_type}\r\nLambda-Runtime-Function-Response-Mode: streaming\r\n"
+            f"Content-Type: {_media_type(content_type)}\r\nLambda-Runtime-Function-Response-Mode: streaming\r\n"
             "Transfer-Encoding: chunked\r\n"
             "Trailer: Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body\r\n\r\n"
         ).encode()
 
-    @staticmethod
-    def chunk(data: bytes) -> bytes:
+    def chunk(self, data: bytes) -> bytes:
         """Frame a piece of a stream; nothing for an empty one, which would end it."""
+        self._step(CHUNK)
         return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
 
-    @staticmethod
-    def stream_end(report: ErrorReport | None = None) -> bytes:
+    def stream_end(self, report: ErrorReport | None = None) -> bytes:
         """End a stream, with the error that cut it short if there is one."""
+        self._step(END)
         if report is None:
             return b"0\r\n\r\n"
         from binascii import b2a_base64
@@ -170,30 +165,24 @@ class Wire:
             f"Lambda-Runtime-Function-Error-Body: {body}\r\n\r\n"
         ).encode()
 
-    def error(self, invocation: Invocation, report: ErrorReport) -> bytes:
-        """Answer an invocation with an error, whole."""
-        self.outstanding.append((ERROR, invocation.request_id))
-        path = f"{names.INVOCATION_PATH}{invocation.request_id}/error"
-        return self._error(path, report, _echo(invocation))
-
     def init_error(self, report: ErrorReport) -> bytes:
         """Tell the platform that the runtime could not start."""
-        self.outstanding.append((INIT_ERROR, ""))
+        self._step(CALL)
         return self._error(names.INIT_ERROR_PATH, report, "")
 
     def restore_next(self) -> bytes:
         """Ask to be told when a snapshot has been restored (SnapStart)."""
-        self.outstanding.append((RESTORE, ""))
+        self._step(CALL)
         return f"GET {names.RESTORE_NEXT_PATH}{self._suffix}\r\n".encode()
 
     def restore_error(self, report: ErrorReport) -> bytes:
         """Tell the platform that a hook failed after a restore (SnapStart)."""
-        self.outstanding.append((INIT_ERROR, ""))
+        self._step(CALL)
         return self._error(names.RESTORE_ERROR_PATH, report, "")
 
     def register_extension(self, name: str) -> bytes:
         """Register an internal extension that wants no event."""
-        self.outstanding.append((REGISTER, ""))
+        self._step(CALL)
         body = '{"events":[]}'
         return (
             f"POST {names.EXTENSION_REGISTER_PATH}{self._suffix}Lambda-Extension-Name: {name}\r\n"
@@ -202,9 +191,15 @@ class Wire:
 
     def extension_next(self, identifier: str) -> bytes:
         """Wait for an extension event; an extension that registered for none never gets one."""
-        self.outstanding.append((EXTENSION_NEXT, ""))
+        self._step(CALL)
         path = names.EXTENSION_NEXT_PATH
         return f"GET {path}{self._suffix}Lambda-Extension-Identifier: {identifier}\r\n\r\n".encode()
+
+    def _step(self, request: str) -> None:
+        try:
+            self.state = _SENT[request][self.state]
+        except KeyError:
+            raise LocalProtocolError(f"a connection that is {self.state} cannot send a {request}") from None
 
     def _error(self, path: str, report: ErrorReport, echo: str) -> bytes:
         body = report.body()
@@ -219,89 +214,143 @@ class Wire:
     # Replies
 
     def receive(self, data: bytes) -> None:
-        """Take received bytes; empty ones say that the server closed the connection.
-
-        Raises:
-            ProtocolError: the server closed in the middle of a reply.
-        """
-        if data:
-            if self._body is not None:
-                self._feed_body(data)
-            else:
-                self._buffer = self._buffer + data if self._buffer else data
-            return
-        self.closed = True
-        if isinstance(self._body, h1.ClosedBody):
-            self._body.complete = True
-        elif self._body is not None or self._buffer:
-            raise ProtocolError("the Runtime API closed the connection in the middle of a reply")
+        """Take received bytes; empty ones say that the server closed the connection."""
+        if not data:
+            self._eof = True
+        elif not self._buffer:
+            self._buffer = data
+        else:
+            # Appending to a bytearray costs no copy of what was there, so that tiny pieces are not slow.
+            if isinstance(self._buffer, bytes):
+                self._buffer = bytearray(self._buffer)
+            self._buffer += data
 
     def next_event(self) -> Invocation | Reply | None:
-        """Return what came in next; None when more bytes are needed.
+        """Return what came in next; None when more bytes are needed, or the connection is closed.
 
         Raises:
-            ProtocolError: what came in is not HTTP, or nobody asked for it.
+            ConnectionLost: the server closed the connection and owes us a reply. `state` is CLOSED now.
+            ProtocolError: what came in is not HTTP, or nobody asked for it. `state` is CLOSED now.
         """
-        while True:
-            body = self._body
-            if body is None and not self._begin_reply():
-                return None
-            body = self._body
-            if body is not None and not body.complete:
-                return None
-            event = self._end_reply()
-            if event is not None:
-                return event
+        if not self._buffer and not self._eof:
+            return None
+        try:
+            while self.state is not CLOSED:
+                if self.state is not POLLING and self._accepted_again():
+                    return self._accepted
+                payload = self._begin_reply() if self._head is None else self._continue_reply()
+                if payload is None:
+                    return None
+                event = self._end_reply(payload)
+                if event is not None:
+                    return event
+        except ProtocolError as error:
+            self.state = CLOSED
+            raise ProtocolError(
+                f"what listens at {self._host} (AWS_LAMBDA_RUNTIME_API) is no Runtime API: {error}"
+            ) from error
+        return None
 
-    def _begin_reply(self) -> bool:
-        """Parse the head of a reply, if it is whole."""
+    def _accepted_again(self) -> bool:
+        """Take the reply to an answer when it is the one before again, byte for byte, which need not be read twice.
+
+        The platform accepts every answer in the same words; only their date changes, once a second.
+        """
+        state = self.state
+        if self._accepted is None or self._head is not None or (state is not AHEAD and state is not ANSWERED):
+            return False
+        if not self._buffer.startswith(self._accepted_bytes):
+            return False
+        self._buffer = self._buffer[len(self._accepted_bytes) :]
+        self._scanned = 0
+        self.state = _REPLIED[state][1]
+        return True
+
+    def _begin_reply(self) -> bytes | None:
+        """Read the head of a reply, and its body if that has come as well; None when bytes are missing."""
         buffer = self._buffer
-        head_end = buffer.find(h1.HEAD_END)
+        if not buffer:
+            return self._end_of_stream() if self._eof else None
+        if self.state not in _REPLIED:
+            raise ProtocolError("it replied to nothing")
+        head_end = buffer.find(h1.HEAD_END, self._scanned)
         if head_end < 0:
             if len(buffer) > h1.MAX_HEAD:
                 raise ProtocolError(f"the head of a reply is longer than {h1.MAX_HEAD} bytes")
-            return False
-        if not self.outstanding:
-            raise ProtocolError("the Runtime API sent a reply to nothing")
+            if self._eof:
+                return self._end_of_stream()
+            self._scanned = max(0, len(buffer) - 3)
+            return None
+        if isinstance(buffer, bytearray):
+            buffer = bytes(buffer)
+        self._scanned = 0
         status, version, headers = h1.parse_response_head(buffer[:head_end])
-        self._head = (status, h1.keeps_alive(version, headers), headers)
-        self._buffer = b""
-        if status < 200 or status in (204, 304):
-            self._body = h1.FixedBody(0)
-        elif h1.is_chunked(headers):
-            self._body = h1.ChunkedBody()
-        else:
-            length = h1.content_length(headers)
-            self._body = h1.ClosedBody() if length is None else h1.FixedBody(length)
-        self._feed_body(buffer[head_end + 4 :])
-        return True
+        self._buffer = buffer[head_end + 4 :]
+        self._body = _body(status, headers)
+        keep_alive = h1.keeps_alive(version, headers) and not isinstance(self._body, h1.ClosedBody)
+        self._head = (status, keep_alive, headers)
+        payload = self._continue_reply()
+        if status == 202 and keep_alive and payload is not None:
+            self._accepted = Reply(ANSWER, status, headers, payload)
+            self._accepted_bytes = buffer[: len(buffer) - len(self._buffer)]
+        return payload
 
-    def _feed_body(self, data: bytes) -> None:
+    def _continue_reply(self) -> bytes | None:
+        """Read what has come of a body; None when it is not whole."""
         body = self._body
         assert body is not None
-        part = body.feed(data) if data else b""
-        if part:
-            self._parts.append(part)
-        if body.complete:
+        if self._buffer:
+            part = body.feed(bytes(self._buffer))
             self._buffer = body.rest
+            if body.complete and not self._parts:
+                return part  # the whole body has come in one piece, as it nearly always does
+            if part:
+                self._parts.append(part)
+        if not body.complete:
+            if not self._eof:
+                return None
+            if not isinstance(body, h1.ClosedBody):
+                return self._end_of_stream()
+        payload = b"".join(self._parts)
+        self._parts.clear()
+        return payload
 
-    def _end_reply(self) -> Invocation | Reply | None:
+    def _end_reply(self, payload: bytes) -> Invocation | Reply | None:
         """Make an event of the reply that is now whole."""
         assert self._head is not None
         status, keep_alive, headers = self._head
-        parts = self._parts
-        payload = parts[0] if len(parts) == 1 else b"".join(parts)
         self._head = self._body = None
-        if parts:
-            self._parts = []
-        if status < 200:  # 100 Continue and its like announce the real reply
-            return None
-        if not keep_alive:
-            self.closed = True
-        to, request_id = self.outstanding.popleft()
-        if to is NEXT and status == 200:
-            return Invocation(payload, headers)
-        return Reply(to, request_id, status, headers, payload)
+        if status < 200:
+            if status == 101:
+                raise ProtocolError("it switched to another protocol, which nobody asked for")
+            return None  # 100 Continue and its like announce the real reply
+        to, state = _REPLIED[self.state]
+        self.state = state if keep_alive else CLOSED
+        if to is not POLL or status != 200:
+            return Reply(to, status, headers, payload)
+        invocation = Invocation(payload, headers)
+        if not invocation.request_id:
+            raise ProtocolError("it sent an event without an id (Lambda-Runtime-Aws-Request-Id)")
+        return invocation
+
+    def _end_of_stream(self) -> None:
+        """The server has closed the connection; fail if that was in the middle of something."""
+        state, self.state = self.state, CLOSED
+        if state in _REPLIED:
+            where = " in the middle of a reply" if self.receiving else ""
+            raise ConnectionLost(
+                f"the Runtime API at {self._host} (AWS_LAMBDA_RUNTIME_API) closed the connection{where}"
+            )
+
+
+def _body(status: int, headers: dict[str, str]) -> h1.FixedBody | h1.ChunkedBody | h1.ClosedBody:
+    """What reads the body of a reply: RFC 9112, section 6.3."""
+    if status < 200 or status in (204, 304):
+        return h1.FixedBody(0)
+    if h1.is_chunked(headers):
+        return h1.ChunkedBody()
+    length = h1.content_length(headers)
+    return h1.ClosedBody() if length is None else h1.FixedBody(length)
 
 
 def _echo(invocation: Invocation) -> str:
@@ -309,3 +358,8 @@ def _echo(invocation: Invocation) -> str:
     if not invocation.invocation_id:
         return ""
     return f"Lambda-Runtime-Invocation-Id: {invocation.invocation_id}\r\n"
+
+
+def _media_type(text: str) -> str:
+    """`text`, unless it would end the header's line: it is a handler's word."""
+    return text if text.isprintable() else names.OCTET_STREAM

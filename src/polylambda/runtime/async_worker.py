@@ -9,9 +9,9 @@ from contextvars import copy_context
 
 from polylambda import logs
 from polylambda.context import CURRENT, LambdaContext
-from polylambda.errors import PolylambdaError, RuntimeApiError
+from polylambda.errors import RuntimeApiError
 from polylambda.rapi.aio import AsyncClient, AsyncSink
-from polylambda.response import FINISHED, ResponseStream
+from polylambda.response import ResponseStream
 from polylambda.runtime import verdict as verdicts
 from polylambda.tracing import set_trace
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from polylambda.handlers import Handler
     from polylambda.rapi.address import Address
-    from polylambda.rapi.wire import Invocation
+    from polylambda.rapi.events import Invocation
     from polylambda.settings import Settings
 
 _log = logging.getLogger("polylambda")
@@ -48,7 +48,7 @@ class AsyncWorker:
 
         Raises:
             RuntimeApiError: the Runtime API cannot be reached any more.
-            SystemExit, KeyboardInterrupt: the handler raised it, after its invocation was answered with an error.
+            SystemExit, KeyboardInterrupt: the handler raised it; its invocation was answered with an error.
         """
         try:
             await self._client.run()
@@ -65,12 +65,12 @@ class AsyncWorker:
         self._client.stop()
 
     def _received(self, invocation: Invocation) -> None:
-        context = copy_context()
-        self._task = _start(self._serve(invocation), self._loop, context)
+        self._task = _start(self._serve(invocation), self._loop, copy_context())
 
     async def _serve(self, invocation: Invocation) -> None:
         """Handle one invocation and answer it, whatever happens."""
-        sink = AsyncSink(self._client, invocation)
+        client = self._client
+        sink = AsyncSink(client, invocation)
         response = ResponseStream(sink)
         context: LambdaContext | None = None
         failure: BaseException | None = None
@@ -78,33 +78,36 @@ class AsyncWorker:
         try:
             context = LambdaContext(invocation, self._settings, state=self._state, slot=self._slot)
             CURRENT.set(context)
-            context.check()
             handling = self._handler.call(invocation.payload, response, context)
-            if handling is None:
-                raise PolylambdaError(f"handler {self._handler.name} was compiled for a blocking worker")
+            assert handling is not None  # it was compiled to be awaited
             await handling
-        except BaseException as error:
+        except BaseException as error:  # whatever the handler raises, its caller is told
             failure = error
-        if failure is None and (body := response.body) is not None and response.state == FINISHED:
-            # What nearly always happens, without the detour.
-            self._client.answer(invocation, body, response.content_type)
-        else:
-            await self._conclude(invocation, response, sink, failure)
-        response.expire()
         if context is not None:
+            # Before the answer: behind it the platform may freeze the environment.
             logs.end_invocation(context)
             context.close()
-        if failure is not None and isinstance(failure, (SystemExit, KeyboardInterrupt)):
-            self._fatal = failure
-            self._client.stop()
+        try:
+            if failure is None and (body := response.body) is not None:
+                # What nearly always happens, without the detour.
+                client.answer(invocation, body, response.content_type)
+                return
+            if isinstance(failure, (SystemExit, KeyboardInterrupt)):
+                self._fatal = failure
+                client.stop()
+            await self._conclude(invocation, response, sink, failure)
+        finally:
+            response.expire()
+            failure = None  # its traceback leads back here: no waiting for the garbage collector
 
     async def _conclude(
         self, invocation: Invocation, response: ResponseStream, sink: AsyncSink, failure: BaseException | None
     ) -> None:
+        """Answer what did not end with a result, and give the slot back; see `verdict`."""
         what = verdicts.verdict(response, failure)
         if what is verdicts.ERROR:
-            failure = failure or verdicts.unanswered(self._handler.name)
-            self._client.error(invocation, verdicts.tell(failure, invocation.request_id))
+            report = verdicts.tell(failure or verdicts.unanswered(self._handler.name), invocation.request_id)
+            self._client.error(invocation, report)
             return
         try:
             if what is verdicts.FINISH:
@@ -116,7 +119,7 @@ class AsyncWorker:
                 _log.error("the handler failed after its answer", exc_info=failure)
             elif what is verdicts.LOST:
                 _log.warning("the stream could not be sent to its end: %s", failure)
-            if sink.ended is not None:
+            if sink.ended is not None and what is not verdicts.LOST:
                 await sink.ended
         except RuntimeApiError as error:
             _log.warning("the stream could not be sent to its end: %s", error)

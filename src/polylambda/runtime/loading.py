@@ -18,14 +18,13 @@ def load_handler(name: str) -> object:
         InitError: with AWS's fault type: the name is malformed, the module cannot be imported or has a syntax error, or it
             has no such handler. What else a module raises while it is imported passes through.
     """
-    path, dot, function = name.rpartition(".")
-    if not dot or not path or not function:
-        raise InitError(
-            errors.MALFORMED_HANDLER_NAME, f"Bad handler {name!r}: it must be module.function, such as app.handler"
-        )
+    path, _, function = name.rpartition(".")
     module_name = path.replace("/", ".")
-    if module_name.split(".")[0] in sys.builtin_module_names:
-        message = f"Cannot use built-in module {module_name} as a handler module"
+    if not function or not all(module_name.split(".")):
+        message = f"Bad handler {name!r}: it must be module.function, such as app.handler or folder/app.handler"
+        raise InitError(errors.MALFORMED_HANDLER_NAME, message)
+    if module_name.partition(".")[0] in sys.builtin_module_names:
+        message = f"Cannot use built-in module {path} as a handler module"
         raise InitError(errors.BUILT_IN_MODULE_CONFLICT, message)
     try:
         module = importlib.import_module(module_name)
@@ -34,10 +33,6 @@ def load_handler(name: str) -> object:
     except SyntaxError as error:
         trace = [f'  File "{error.filename}" Line {error.lineno}\n    {error.text}']
         raise InitError(errors.USER_CODE_SYNTAX_ERROR, f"Syntax error in module {path!r}: {error}", trace) from error
-    except (ValueError, TypeError) as error:
-        if module_name in sys.modules or not (module_name.startswith(".") or ".." in module_name):
-            raise
-        raise InitError(errors.MALFORMED_HANDLER_NAME, f"Bad handler {name!r}: {error}") from error
     try:
         return getattr(module, function)
     except AttributeError as error:

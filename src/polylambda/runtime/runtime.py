@@ -7,10 +7,8 @@ the lifespan.
 from __future__ import annotations
 
 import logging
-import signal
 import sys
 import threading
-from contextlib import contextmanager
 
 from polylambda import logs, loop
 from polylambda.errors import AlreadyRunning, ConfigurationError, RuntimeApiError
@@ -18,12 +16,13 @@ from polylambda.handlers import compile_handler
 from polylambda.lifespan import Lifespan
 from polylambda.rapi.address import Address
 from polylambda.runtime.platform import Extension, post_init_error
+from polylambda.runtime.termination import Termination
+from polylambda.runtime.verdict import tell
 from polylambda.settings import Settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
-    from types import FrameType
+    from collections.abc import Callable, Sequence
 
     from polylambda.handlers import Handler, Middleware
     from polylambda.lifespan import LifespanLike
@@ -59,7 +58,7 @@ class LambdaRuntime:
             lifespan: a context manager, or a callable that makes one, synchronous or asynchronous, entered before the first
                 event; what it yields is `context.state`.
             middleware: callables `(payload, response, context, call_next)` around the handler, outermost first.
-            settings: what would be read from the environment.
+            settings: what would be read from the environment, whose `AWS_LAMBDA_MAX_CONCURRENCY` means nothing here.
         """
         self._load = lambda: handler
         self._lifespan = lifespan
@@ -70,22 +69,27 @@ class LambdaRuntime:
     def run(self) -> None:
         """Serve invocations until the platform ends the environment, then return.
 
-        SIGTERM, or `stop`, ends it: the invocation under way is answered, the lifespan left.
+        SIGTERM, or `stop`, ends it: the invocation under way is answered, the lifespan left. A second SIGTERM ends it at
+        once. A handler for SIGTERM of the function's own is called first. May be called again afterwards.
 
         Raises:
             AlreadyRunning: another runtime is running in this process.
+            ConfigurationError: the caller is itself run by an event loop.
             SystemExit: the function could not start, or the Runtime API is gone; the log says why.
         """
-        self._run = _Run(self._settings or Settings(), self._load, self._lifespan, self._middleware)
-        try:
-            self._run.execute()
-        finally:
-            self._run = None
+        run = _Run(self._settings or Settings(), self._load, self._lifespan, self._middleware)
+        with _Only():
+            self._run = run
+            try:
+                run.execute()
+            finally:
+                self._run = None
 
     def stop(self) -> None:
         """End `run` in another thread, as SIGTERM does: after the invocation under way."""
-        if self._run is not None:
-            self._run.stop()
+        run = self._run
+        if run is not None:
+            run.stop()
 
 
 def run_named(name: str, settings: Settings) -> None:
@@ -98,7 +102,8 @@ def run_named(name: str, settings: Settings) -> None:
 
     if settings.task_root is not None and settings.task_root not in sys.path:
         sys.path.insert(0, settings.task_root)
-    _Run(settings, lambda: load_handler(name), None, ()).execute()
+    with _Only():
+        _Run(settings, lambda: load_handler(name), None, ()).execute()
 
 
 class _Run:
@@ -115,6 +120,7 @@ class _Run:
         self._load = load
         self._lifespan = Lifespan(lifespan)
         self._middleware = middleware
+        self._termination = Termination(self.stop)
         self._stop_worker: Callable[[], object] | None = None
         self._stopping = False
 
@@ -125,28 +131,12 @@ class _Run:
 
             serve_program(self._settings)
             return
-        if not _running.acquire(blocking=False):
-            raise AlreadyRunning("another runtime is running in this process: a process runs one at a time")
         try:
-            self._execute()
-        finally:
-            _running.release()
-
-    def _execute(self) -> None:
-        settings = self._settings
-        try:
-            address = Address(settings.runtime_api or "")
-            loop.choose(settings.loop)
-            logs.setup(settings)
+            address = Address(self._settings.runtime_api)
         except ConfigurationError as error:
             raise SystemExit(f"polylambda: {error}") from None
         try:
-            with _initialising(address):
-                handler = compile_handler(self._load(), self._middleware)
-            if handler.is_async:
-                loop.run_until_complete(self._serve_async(address, handler))
-            else:
-                self._serve(address, handler)
+            self._execute(address)
         except RuntimeApiError as error:
             _log.critical("%s", error)
             raise SystemExit(1) from None
@@ -160,82 +150,109 @@ class _Run:
         if self._stop_worker is not None:
             self._stop_worker()
 
+    def _execute(self, address: Address) -> None:
+        with _Initialising(address):
+            logs.setup(self._settings)
+            loop.choose(self._settings.loop)
+            handler = compile_handler(self._load(), self._middleware)
+            if handler.is_async:
+                loop.prepare()
+        with self._termination:
+            if handler.is_async:
+                loop.run_until_complete(self._serve_async(address, handler))
+            else:
+                self._serve(address, handler)
+
     def _serve(self, address: Address, handler: Handler) -> None:
         from polylambda.rapi.blocking import BlockingClient
         from polylambda.runtime.worker import Worker
 
-        with _initialising(address):
+        with _Initialising(address):
             state = self._lifespan.enter()
+        extension = Extension(address)
         try:
-            extension = self._announce(address)
+            self._announce(address, extension)
             client = BlockingClient(address, pipelining=self._settings.pipelining)
             self._stop_worker = client.stop
-            with _sigterm(self.stop):
-                if self._stopping:
-                    client.stop()
-                Worker(client, handler, self._settings, state=state).run()
-            extension.close()
+            if self._stopping:
+                client.stop()
+            Worker(client, handler, self._settings, state=state).run()
         finally:
-            self._lifespan.leave()
+            self._stop_worker = None
+            extension.close()
+            with _Ending():
+                self._lifespan.leave()
 
     async def _serve_async(self, address: Address, handler: Handler) -> None:
         import asyncio
 
         from polylambda.runtime.async_worker import AsyncWorker
 
-        with _initialising(address):
+        with _Initialising(address):
             state = await self._lifespan.enter_async()
+        extension = Extension(address)
         try:
-            extension = self._announce(address)
+            self._announce(address, extension)
             worker = AsyncWorker(address, handler, self._settings, state=state)
             running = asyncio.get_running_loop()
             self._stop_worker = lambda: running.call_soon_threadsafe(worker.stop)
-            with _sigterm(self.stop):
-                if self._stopping:
-                    worker.stop()
-                await worker.run()
-            extension.close()
+            if self._stopping:
+                worker.stop()
+            await worker.run()
         finally:
-            await self._lifespan.leave_async()
+            self._stop_worker = None
+            extension.close()
+            with _Ending():
+                await self._lifespan.leave_async()
 
-    def _announce(self, address: Address) -> Extension:
+    def _announce(self, address: Address, extension: Extension) -> None:
         """Do what the platform wants before the first poll."""
-        extension = Extension(address)
+        self._termination.install()  # the lifespan may have put a handler of its own in place of ours
+        if self._stopping:
+            return
         if self._settings.initialization_type == "snap-start":
             from polylambda.runtime.snapstart import wait_for_restore
 
             wait_for_restore(address)
-        elif self._settings.register_extension and (self._lifespan.given or not _is_default(signal.SIGTERM)):
+        elif self._settings.register_extension and (self._lifespan.given or self._termination.chained):
             extension.register()
-        return extension
 
 
-@contextmanager
-def _initialising(address: Address) -> Generator[None]:
-    """Report what fails in here as the reason why the function cannot start."""
-    try:
-        yield
-    except Exception as error:
-        post_init_error(address, error)
-        raise SystemExit(1) from None
+class _Only:
+    """One runtime at a time, in the main program and not in an event loop's."""
+
+    def __enter__(self) -> None:
+        if loop.is_running():
+            raise ConfigurationError("run() was called by an event loop: call it from the main program")
+        if not _running.acquire(blocking=False):
+            raise AlreadyRunning("another runtime is running in this process: a process runs one at a time")
+
+    def __exit__(self, *outcome: object) -> None:
+        _running.release()
 
 
-@contextmanager
-def _sigterm(stop: Callable[[], object]) -> Generator[None]:
-    """Call `stop` on SIGTERM, unless the function handles it itself or this is no main thread."""
-    if threading.current_thread() is not threading.main_thread() or not _is_default(signal.SIGTERM):
-        yield
-        return
+class _Initialising:
+    """What fails in here is reported as the reason why the function cannot start, and ends the process."""
 
-    def terminate(number: int, frame: FrameType | None) -> None:
-        stop()
+    def __init__(self, address: Address) -> None:
+        self._address = address
 
-    signal.signal(signal.SIGTERM, terminate)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, Exception):
+            post_init_error(self._address, error)
+            raise SystemExit(1) from None
 
 
-def _is_default(number: signal.Signals) -> bool:
-    return signal.getsignal(number) in (signal.SIG_DFL, None)
+class _Ending:
+    """What fails in here is written to the log, and ends the process."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, Exception):
+            tell(error)
+            raise SystemExit(1) from None

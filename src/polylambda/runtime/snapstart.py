@@ -5,6 +5,7 @@ See https://docs.aws.amazon.com/lambda/latest/dg/snapstart-runtime-hooks-python.
 
 from __future__ import annotations
 
+import logging
 import sys
 
 from polylambda import errors
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     Hook = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 
+_log = logging.getLogger("polylambda")
+
 
 def wait_for_restore(address: Address) -> None:
     """Run the hooks before the snapshot, wait until it is restored, run the hooks after it.
@@ -33,31 +36,37 @@ def wait_for_restore(address: Address) -> None:
     hooks: Any = sys.modules.get("snapshot_restore_py")
     client = BlockingClient(address)
     try:
+        _prepare(hooks.get_before_snapshot() if hooks else [], client)
+    except Exception as error:  # a hook's, or the platform is gone
+        client.close()
+        post_init_error(address, error, errors.BEFORE_SNAPSHOT_ERROR)
+        raise SystemExit(64) from None
+    try:
+        _resume(hooks.get_after_restore() if hooks else [])
+    except Exception as error:  # a hook's
+        told = tell(error)
+        told.function_error_type = errors.AFTER_RESTORE_ERROR
         try:
-            before: list[Hook] = hooks.get_before_snapshot() if hooks else []
-            while before:  # the last one first
-                function, arguments, keywords = before.pop()
-                function(*arguments, **keywords)
-            reply = client.call(client.connect().restore_next())
-            if not reply.accepted:
-                reason = ": ".join(reply.reason())
-                raise InitError(
-                    errors.BEFORE_SNAPSHOT_ERROR, f"the platform refused to restore: {reply.status} {reason}"
-                )
-        except Exception as error:
-            post_init_error(address, error, errors.BEFORE_SNAPSHOT_ERROR)
-            raise SystemExit(64) from None
-        try:
-            after: list[Hook] = hooks.get_after_restore() if hooks else []
-            for function, arguments, keywords in after:
-                function(*arguments, **keywords)
-        except Exception as error:
-            told = tell(error)
-            told.function_error_type = errors.AFTER_RESTORE_ERROR
             client.call(client.connect().restore_error(told))
-            raise SystemExit(65) from None
-    except RuntimeApiError as error:
-        tell(error)
+        except RuntimeApiError as lost:
+            _log.error("the restore error could not be reported: %s", lost)
         raise SystemExit(65) from None
     finally:
         client.close()
+
+
+def _prepare(hooks: list[Hook], client: BlockingClient) -> None:
+    """Run the hooks before the snapshot, the last one first, and wait for the restore."""
+    while hooks:
+        function, arguments, keywords = hooks.pop()
+        function(*arguments, **keywords)
+    reply = client.call(client.connect().restore_next())
+    if not reply.accepted:
+        reason = ": ".join(reply.reason())
+        raise InitError(errors.BEFORE_SNAPSHOT_ERROR, f"the platform refused to restore: {reply.status} {reason}")
+
+
+def _resume(hooks: list[Hook]) -> None:
+    """Run the hooks after the restore, the first one first."""
+    for function, arguments, keywords in hooks:
+        function(*arguments, **keywords)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from polylambda import logs
 from polylambda.errors import ResponseError, RuntimeApiError
-from polylambda.response import FINISHED, STREAMING
+from polylambda.response import FINISHED, OPEN, PRELUDE, STREAMING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,16 +27,15 @@ def verdict(response: ResponseStream, failure: BaseException | None) -> str:
     if failure is None:
         if response.body is not None:
             return ANSWER
-        if response.state == FINISHED:
+        if response.state is FINISHED:
             return NOTHING
-        return ERROR if response.state == "open" else FINISH
-    if response.body is not None:
-        response.take_back()
-    if response.state == FINISHED:
-        return LATE
-    if response.state == STREAMING:
-        return LOST if isinstance(failure, RuntimeApiError) else ABORT
-    return ERROR
+        return ERROR if response.state is OPEN else FINISH
+    response.take_back()
+    if response.state is OPEN or response.state is PRELUDE:
+        return ERROR
+    if isinstance(failure, RuntimeApiError):
+        return LOST
+    return ABORT if response.state is STREAMING else LATE
 
 
 def unanswered(name: str) -> ResponseError:

@@ -8,7 +8,7 @@ from polylambda import logs
 from polylambda.context import CURRENT, LambdaContext
 from polylambda.errors import RuntimeApiError
 from polylambda.rapi.blocking import BlockingClient, BlockingSink
-from polylambda.response import FINISHED, ResponseStream
+from polylambda.response import ResponseStream
 from polylambda.runtime import verdict as verdicts
 from polylambda.tracing import set_trace
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from polylambda.handlers import Handler
-    from polylambda.rapi.wire import Invocation
+    from polylambda.rapi.events import Invocation
     from polylambda.settings import Settings
 
 _log = logging.getLogger("polylambda")
@@ -50,41 +50,52 @@ class Worker:
             client.close()
 
     def serve(self, invocation: Invocation) -> None:
-        """Handle one invocation and answer it, whatever happens; only what ends the process is raised."""
-        response = ResponseStream(BlockingSink(self._client, invocation))
+        """Handle one invocation and answer it, whatever happens.
+
+        Raises:
+            SystemExit, KeyboardInterrupt: the handler raised it; its invocation was answered with an error.
+        """
+        client = self._client
+        response = ResponseStream(BlockingSink(client, invocation))
         context: LambdaContext | None = None
         failure: BaseException | None = None
         set_trace(invocation.trace_id)
         try:
             context = LambdaContext(invocation, self._settings, state=self._state, slot=self._slot)
             CURRENT.set(context)
-            context.check()
             self._handler.call(invocation.payload, response, context)
-        except BaseException as error:
+        except BaseException as error:  # whatever the handler raises, its caller is told
             failure = error
-        if failure is None and (body := response.body) is not None and response.state == FINISHED:
-            # What nearly always happens, without the detour.
-            self._client.answer(invocation, body, response.content_type, poll=True)
-        else:
-            self._conclude(invocation, response, failure)
-        response.expire()
         if context is not None:
+            # Before the answer: behind it the platform may freeze the environment.
             logs.end_invocation(context)
             context.close()
-        CURRENT.set(None)
-        if failure is not None and not isinstance(failure, Exception):
-            self._client.settle()
+        try:
+            if failure is None and (body := response.body) is not None:
+                # What nearly always happens, without the detour.
+                client.answer(invocation, body, response.content_type, poll=True)
+                return
+            if not isinstance(failure, (SystemExit, KeyboardInterrupt)):
+                self._conclude(invocation, response, failure)
+                return
+            client.stop()
+            self._conclude(invocation, response, failure)
+            client.settle()
             raise failure
+        finally:
+            response.expire()
+            CURRENT.set(None)
+            failure = None  # its traceback leads back here: no waiting for the garbage collector
 
     def _conclude(self, invocation: Invocation, response: ResponseStream, failure: BaseException | None) -> None:
+        """Answer what did not end with a result; see `verdict`."""
         what = verdicts.verdict(response, failure)
         try:
             if what is verdicts.FINISH:
                 response.finish()
             elif what is verdicts.ERROR:
-                failure = failure or verdicts.unanswered(self._handler.name)
-                report = verdicts.tell(failure, invocation.request_id)
-                self._client.error(invocation, report, poll=isinstance(failure, Exception))
+                report = verdicts.tell(failure or verdicts.unanswered(self._handler.name), invocation.request_id)
+                self._client.error(invocation, report, poll=True)
             elif what is verdicts.ABORT:
                 assert failure is not None
                 response.abort(verdicts.tell(failure, invocation.request_id))

@@ -224,9 +224,12 @@ class Broker:
     # Inside
 
     def _hand_out(self) -> None:
+        polls = self._polls
+        if not polls or self._paused:
+            return
         ledger = self._ledger
-        while self._polls and not self._paused and ledger.can_take():
-            poll, _ = self._polls.popitem(last=False)
+        while polls and ledger.can_take():
+            poll, _ = polls.popitem(last=False)
             loop = asyncio.get_running_loop()
             attempt = ledger.take(loop.time(), time.time())
             self._arm(loop, attempt.deadline)

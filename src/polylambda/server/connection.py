@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from polylambda.server.errors import Refusal
 from polylambda.server.wire import CONTINUE, Data, EndOfRequest, Reply, RequestHead, State, Wire
@@ -100,8 +100,9 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by inheritance
+        # An answer's reply and the next event are two small writes: the second must not wait for the first's ACK.
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._connections.add(self)
 
     def data_received(self, data: bytes) -> None:
@@ -149,45 +150,47 @@ class Connection(asyncio.Protocol):
         if self._advancing:  # an exchange replied while it was being finished: the loop below sees it
             return
         self._advancing = True
+        wire = self._wire
         try:
-            while not (self._held_back or self._congested) and self._advance():
-                pass
+            while not (self._held_back or self._congested):
+                try:
+                    event = wire.next_event()
+                    if event is None:
+                        break
+                    self._take(event)
+                except Refusal as refusal:
+                    self._abort_exchange()
+                    self._out.append(wire.reply(Reply.refusing(refusal), last=refusal.fatal))
         finally:
             self._advancing = False
         transport = self._transport
         if transport is None:
             return
         if self._out:
-            out, self._out = self._out, []
-            transport.write(b"".join(out))
-        wire = self._wire
+            data = b"".join(self._out)
+            self._out.clear()
+            transport.write(data)
         if wire.buffered or not self._reading:
             self._throttle(transport)
-        if wire.eof or wire.state is State.OVER or wire.state is State.CUT:
+        if wire.eof or wire.closing:
             self._wind_up(transport)
 
-    def _advance(self) -> bool:
-        """Take the next event; False when there is none."""
-        try:
-            event = self._wire.next_event()
-            if event is None:
-                return False
-            if type(event) is RequestHead:
-                self._begin(event)
-                return True
-            exchange = self._exchange
-            assert exchange is not None
-            if type(event) is Data:
-                self._held_back = not exchange.receive(event.data)
-            elif type(event) is EndOfRequest:
-                reply = exchange.finish(event.trailers)
-                if reply is not None:
-                    self._exchange = None
-                    self._out.append(self._wire.reply(reply))
-        except Refusal as refusal:
-            self._abort_exchange()
-            self._out.append(self._wire.reply(Reply.refusing(refusal), last=refusal.fatal))
-        return True
+    def _take(self, event: RequestHead | Data | EndOfRequest) -> None:
+        """Act on an event. Raises Refusal."""
+        if type(event) is RequestHead:
+            self._begin(event)
+            return
+        exchange = self._exchange
+        assert exchange is not None
+        if type(event) is Data:
+            self._held_back = not exchange.receive(event.data)
+        elif type(event) is EndOfRequest:
+            if event.data:
+                exchange.receive(event.data)
+            reply = exchange.finish(event.trailers)
+            if reply is not None:
+                self._exchange = None
+                self._out.append(self._wire.reply(reply))
 
     def _begin(self, head: RequestHead) -> None:
         try:

@@ -133,14 +133,14 @@ class RuntimeApi:
         self._extensions = Extensions(self.function)
         self.broker.revive()
 
-    def runtime_exited(self, reason: str) -> None:
+    def runtime_exited(self, reason: str, *, stopped: bool = False) -> None:
         """Fail what the runtime held: it exited, for `reason`, such as `exit status 1`.
 
         If it had not come to its first poll, that is an init error: what waits fails as well, and everything that comes
-        until `runtime_started`.
+        until `runtime_started`. Not so when it was `stopped`: then what waits, waits for the next runtime.
         """
         self.broker.fail_running(faults.EXIT_ERROR, reason)
-        if self.phase is Phase.INIT:
+        if self.phase is Phase.INIT and not stopped:
             self._fail_init(faults.EXIT_ERROR, faults.error_payload(faults.EXIT_ERROR, reason))
 
     def announce_shutdown(self, seconds: float, reason: str = "spindown") -> None:

@@ -5,15 +5,14 @@ The broker asks it what may happen and tells it what did; times are passed in, i
 
 from __future__ import annotations
 
-import random
 from collections import OrderedDict
 from itertools import count
+from random import getrandbits
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from polylambda.server import faults
 from polylambda.server.errors import DuplicateRequestId, QueueFull
-from polylambda.server.invocation import State, check_step
+from polylambda.server.invocation import State, check_step, new_id
 
 if TYPE_CHECKING:
     from polylambda.server.answer import Answer
@@ -36,12 +35,13 @@ class Attempt:
 
     __slots__ = ("deadline", "deadline_ms", "invocation", "invocation_id", "trace_id")
 
-    def __init__(self, invocation: Invocation, invocation_id: str, deadline: float, deadline_ms: int) -> None:
+    def __init__(self, invocation: Invocation, invocation_id: str, now: float, wall: float) -> None:
+        timeout = invocation.timeout
         self.invocation = invocation
         self.invocation_id = invocation_id
-        self.deadline = deadline
-        self.deadline_ms = deadline_ms
-        self.trace_id = invocation.trace_id or _new_trace_id(deadline_ms // 1000)
+        self.deadline = now + timeout
+        self.deadline_ms = int((wall + timeout) * 1000)
+        self.trace_id = invocation.trace_id or _new_trace_id(int(wall))
 
 
 class Entry:
@@ -80,7 +80,7 @@ class Ledger:
         self._held: dict[str, Entry] = {}
         self._late: OrderedDict[str, None] = OrderedDict()
         # Attempts are named like UUIDs: a random beginning per ledger, then a counter.
-        self._attempt_prefix = str(uuid4())[:24]
+        self._attempt_prefix = new_id()[:24]
         self._attempt_numbers = count(1)
 
     @property
@@ -121,10 +121,9 @@ class Ledger:
         request_id, entry = self._waiting.popitem(last=False)
         entry.step(State.DELIVERED)
         self._held[request_id] = entry
-        timeout = entry.invocation.timeout
         invocation_id = f"{self._attempt_prefix}{next(self._attempt_numbers):012x}"
-        entry.attempt = Attempt(entry.invocation, invocation_id, now + timeout, int((wall + timeout) * 1000))
-        return entry.attempt
+        attempt = entry.attempt = Attempt(entry.invocation, invocation_id, now, wall)
+        return attempt
 
     def put_back(self, attempt: Attempt) -> Entry | None:
         """Queue an invocation again, in front: the delivery never arrived. None when it has moved on since."""
@@ -183,4 +182,5 @@ class Ledger:
 
 
 def _new_trace_id(now: int) -> str:
-    return f"Root=1-{now:08x}-{random.getrandbits(96):024x};Parent={random.getrandbits(64):016x};Sampled=0"
+    digits = f"{getrandbits(160):040x}"
+    return f"Root=1-{now:08x}-{digits[:24]};Parent={digits[24:]};Sampled=0"

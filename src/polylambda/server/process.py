@@ -97,6 +97,7 @@ class RuntimeProcess:
         self._on_output = on_output
         self._on_exit = on_exit
         self._process: asyncio.subprocess.Process | None = None
+        self._stopping = False
         self._watch: asyncio.Task[Exit] | None = None
 
     @property
@@ -126,6 +127,7 @@ class RuntimeProcess:
             )
         except OSError as error:
             raise CannotStart(f"cannot run {self._command[0]!r}: {error.strerror or error}") from error
+        self._stopping = False
         self._watch = asyncio.create_task(self._attend(self._process), name=f"runtime {self._process.pid}")
 
     async def __aenter__(self) -> Self:
@@ -139,6 +141,7 @@ class RuntimeProcess:
 
     async def stop(self) -> Exit:
         """End it: SIGTERM to the group, the grace, SIGKILL. Return how it ended; it may have ended before."""
+        self._stopping = True
         if self._process is not None:
             self._api.announce_shutdown(self._grace)
             self._signal(self._process, signal.SIGTERM)
@@ -176,7 +179,7 @@ class RuntimeProcess:
                 reader.cancel()
             self._process = None
         await asyncio.gather(*readers, return_exceptions=True)
-        self._api.runtime_exited(ended.reason)
+        self._api.runtime_exited(ended.reason, stopped=self._stopping)
         if self._on_exit is not None:
             self._on_exit(ended)
         return ended

@@ -101,7 +101,7 @@ class Response:
 
     async def wait_for_head(self) -> None:
         """Wait until the answer has begun."""
-        while not self._begun:
+        if not self._begun:
             await self._wait()
 
     @property
@@ -158,14 +158,14 @@ class Response:
         if resume is not None:
             resume()
 
-    async def _wait(self) -> None:
+    def _wait(self) -> asyncio.Future[None]:
         """Wait for something new. There is one reader, so one waiter."""
         self._waiter = asyncio.get_running_loop().create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
+        return self._waiter
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        waiter = self._waiter
+        if waiter is not None:
+            self._waiter = None
+            if not waiter.done():  # its reader may have been cancelled
+                waiter.set_result(None)

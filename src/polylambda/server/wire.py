@@ -55,7 +55,7 @@ class RequestHead:
 
 
 class Data:
-    """A piece of a request's body."""
+    """A piece of a request's body, with more to come."""
 
     __slots__ = ("data",)
 
@@ -64,11 +64,17 @@ class Data:
 
 
 class EndOfRequest:
-    """The request is whole; `trailers` has the fields behind a chunked body, names in lower case."""
+    """The request is whole.
 
-    __slots__ = ("trailers",)
+    Attributes:
+        data: the rest of the body; mostly all of it, or nothing.
+        trailers: the fields behind a body in chunks, names in lower case.
+    """
 
-    def __init__(self, trailers: dict[str, str]) -> None:
+    __slots__ = ("data", "trailers")
+
+    def __init__(self, data: bytes, trailers: dict[str, str]) -> None:
+        self.data = data
         self.trailers = trailers
 
 
@@ -106,6 +112,11 @@ class State(Enum):
     OVER = "nothing: its last reply is out"
     CUT = "that the client hears us: its last reply went out in the middle of a request"
 
+    __hash__ = object.__hash__  # Enum's own is a Python function
+
+
+_CLOSING = frozenset({State.OVER, State.CUT})
+
 
 class Wire:
     """The protocol state of one connection.
@@ -118,7 +129,7 @@ class Wire:
         eof: the client sends nothing more.
     """
 
-    __slots__ = ("_body", "_buffer", "_keep_alive", "_scanned", "eof", "state")
+    __slots__ = ("_body", "_buffer", "_keep_alive", "_poll", "_poll_head", "_scanned", "_whole", "eof", "state")
 
     def __init__(self) -> None:
         self.state = State.HEAD
@@ -126,18 +137,26 @@ class Wire:
         self._buffer = b""
         self._scanned = 0  # bytes of the buffer in which the end of a head cannot begin
         self._keep_alive = True
-        self._body: h1.FixedBody | h1.ChunkedBody | None = None
+        self._body: h1.FixedBody | h1.ChunkedBody | None = None  # None: it is in _whole
+        self._whole = b""
+        self._poll = b""  # the last request without a body, and its head
+        self._poll_head: RequestHead | None = None
 
     @property
     def buffered(self) -> int:
         """Bytes that were received and not yet turned into events."""
         return len(self._buffer)
 
+    @property
+    def closing(self) -> bool:
+        """The last reply is out."""
+        return self.state in _CLOSING
+
     def receive(self, data: bytes) -> None:
         """Take received bytes; empty ones say that the client sends nothing more."""
         if not data:
             self.eof = True
-        elif self.state not in (State.OVER, State.CUT):
+        elif not self.closing:
             self._buffer = self._buffer + data if self._buffer else data
 
     def next_event(self) -> Event | None:
@@ -193,6 +212,14 @@ class Wire:
 
     def _next_head(self) -> RequestHead | None:
         buffer = self._buffer
+        if not buffer:
+            return None
+        if buffer == self._poll:  # a client's polls are all the same
+            self._buffer = b""
+            self._scanned = 0
+            self._body = None
+            self.state = State.BODY
+            return self._poll_head
         # An empty line or two before a request is left over from a sloppy client: RFC 9112, section 2.2.
         while buffer.startswith(b"\r\n"):
             buffer = self._buffer = buffer[2:]
@@ -201,7 +228,7 @@ class Wire:
             self._scanned = max(0, len(buffer) - 3)
             if len(buffer) > MAX_HEAD:
                 raise self._head_too_large()
-            if self.eof and buffer:
+            if self.eof:
                 raise self._give_up(faults.truncated_request())
             return None
         if head_end > MAX_HEAD:
@@ -214,26 +241,39 @@ class Wire:
             raise self._give_up(_bad_request(str(error))) from error
         # Replies do not say keep-alive, which a client of HTTP/1.0 would wait for.
         self._keep_alive = version == "1.1" and h1.keeps_alive(version, headers)
-        length = head.content_length
-        self._buffer = buffer[head_end + 4 :]
-        self._body = h1.ChunkedBody() if length is None else h1.FixedBody(length)
         self.state = State.BODY
+        length = head.content_length
+        body_end = head_end + 4 + (length or 0)
+        if length is None:
+            self._body = h1.ChunkedBody()
+        elif len(buffer) < body_end:
+            self._body = h1.FixedBody(length)
+        else:
+            self._body = None
+            self._whole = buffer[head_end + 4 : body_end]
+            self._buffer = buffer[body_end:]
+            if length == 0 and body_end == len(buffer) and self._keep_alive:
+                self._poll, self._poll_head = buffer, head
+            return head
+        self._buffer = buffer[head_end + 4 :]
         return head
 
     def _next_part(self) -> Data | EndOfRequest | None:
         body = self._body
-        assert body is not None
-        if self._buffer and not body.complete:
-            data = self._buffer
-            self._buffer = b""
+        if body is None:
+            self.state = State.REPLY
+            whole, self._whole = self._whole, b""
+            return EndOfRequest(whole, _NO_TRAILERS)
+        part = b""
+        if self._buffer:
+            data, self._buffer = self._buffer, b""
             part = body.feed(data)
             if body.complete:
                 self._buffer = body.rest
-            if part:
-                return Data(part)
-        if body.complete:
-            self.state = State.REPLY
-            return EndOfRequest(body.trailers if isinstance(body, h1.ChunkedBody) else {})
+                self.state = State.REPLY
+                return EndOfRequest(part, body.trailers if isinstance(body, h1.ChunkedBody) else _NO_TRAILERS)
+        if part:
+            return Data(part)
         if self.eof:
             raise faults.truncated_request()
         return None
@@ -246,6 +286,9 @@ class Wire:
         """Have the reply that comes now be the last: where the next request begins is unknown."""
         self.state = State.BODY
         return refusal
+
+
+_NO_TRAILERS: dict[str, str] = {}
 
 
 def _reply(reply: Reply, *, keep_alive: bool) -> bytes:

@@ -5,21 +5,24 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self
 
 from polylambda.errors import PolylambdaError
-from polylambda.rapi import headers as names
+from polylambda.rapi.headers import JSON
 from polylambda.runtime.runtime import LambdaRuntime
-from polylambda.server.broker import Broker
+from polylambda.server.broker import Broker, Invocation, Outcome
 from polylambda.server.environment import RuntimeApi
+from polylambda.server.errors import BrokerClosed
 from polylambda.server.function import FunctionConfiguration
-from polylambda.server.invocation import Invocation, Outcome
 from polylambda.settings import Settings
-from polylambda.testing.client import Result, recording
+from polylambda.testing.client import payload_of
+from polylambda.testing.context import FUNCTION_NAME
+from polylambda.testing.recording import Recorder, recording
+from polylambda.testing.result import Result
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
-    from types import TracebackType
+    from collections.abc import Coroutine, Mapping, Sequence
     from typing import TypeVar
 
     from polylambda.handlers import Middleware
@@ -29,10 +32,10 @@ if TYPE_CHECKING:
 
 
 class RuntimeClient:
-    """A runtime for `handler` in a thread, and the platform's side of it.
+    """A runtime for `handler` in a thread, and the platform's side of it: `with RuntimeClient(handler) as client:`.
 
-    Slower than `HandlerClient`, and closer to Lambda: events and answers go over a socket, deadlines are kept, limits hold.
-    Use it as a context manager. A process runs one runtime at a time.
+    Slower than `HandlerClient`, and closer to Lambda: events and answers go over a socket, deadlines and size limits hold.
+    A process runs one runtime at a time.
 
     Example:
         >>> def greet(event, context):
@@ -49,7 +52,7 @@ class RuntimeClient:
         lifespan: LifespanLike | None = None,
         middleware: Sequence[Middleware] = (),
         timeout: float = 30.0,
-        environ: dict[str, str] | None = None,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         """Describe the runtime; entering starts it.
 
@@ -58,98 +61,170 @@ class RuntimeClient:
             lifespan: as for `LambdaRuntime`.
             middleware: as for `LambdaRuntime`.
             timeout: seconds that an invocation may take.
-            environ: more environment variables that the runtime is to see, such as `AWS_LAMBDA_LOG_FORMAT`.
+            environ: more settings for the runtime, such as `AWS_LAMBDA_LOG_LEVEL`; the handler does not see them.
         """
         self._handler = handler
         self._lifespan = lifespan
         self._middleware = middleware
         self._timeout = timeout
         self._environ = environ or {}
-        self._function = FunctionConfiguration(name="test-function")
-        self._loop = asyncio.new_event_loop()
-        self._platform = threading.Thread(target=self._loop.run_forever, name="runtime-api", daemon=True)
-        self._api: RuntimeApi | None = None
-        self._runtime: LambdaRuntime | None = None
-        self._thread: threading.Thread | None = None
+        self._platform = _Platform(FunctionConfiguration(name=FUNCTION_NAME))
+        self._recorder = Recorder()
         self._failure: BaseException | None = None
+        self._owned = ExitStack()
 
     def __enter__(self) -> Self:
-        self._platform.start()
-        self._api = RuntimeApi(Broker(), function=self._function)
-        self._call(self._api.start())
-        variables = self._function.environment_variables(self._api.address)
-        settings = Settings({**variables, **self._environ})
-        self._runtime = LambdaRuntime(
-            self._handler, lifespan=self._lifespan, middleware=self._middleware, settings=settings
-        )
-        self._thread = threading.Thread(target=self._serve, args=(self._runtime,), name="runtime")
-        self._thread.start()
+        """Start the runtime and wait for it to be ready.
+
+        Raises:
+            PolylambdaError: it could not start; the cause is what it ended with.
+        """
+        with ExitStack() as stack:
+            self._recorder = stack.enter_context(recording())
+            platform = stack.enter_context(self._platform)
+            settings = Settings({**platform.variables, **self._environ})
+            runtime = LambdaRuntime(
+                self._handler, lifespan=self._lifespan, middleware=self._middleware, settings=settings
+            )
+            thread = threading.Thread(target=self._run, args=(runtime,), name="runtime")
+            thread.start()
+            stack.callback(thread.join)
+            if (reason := platform.why_not_ready()) is not None:
+                thread.join()
+                raise PolylambdaError(f"the runtime could not start: {reason}") from self._cause
+            stack.callback(runtime.stop)
+            self._owned = stack.pop_all()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._api is not None
-        assert self._runtime is not None
-        assert self._thread is not None
-        self._runtime.stop()
-        self._thread.join()
-        self._call(self._api.stop())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._platform.join()
-        self._loop.close()
-        if self._failure is not None and error is None:
-            raise PolylambdaError("the runtime ended by itself") from self._failure
+    def __exit__(self, kind: type[BaseException] | None, *exc_info: object) -> None:
+        """Stop the runtime: the invocation under way is answered, the lifespan left.
+
+        Raises:
+            PolylambdaError: it had ended by itself before; the cause is what it ended with.
+        """
+        self._owned.close()
+        if self._failure is not None and kind is None:
+            raise PolylambdaError("the runtime ended by itself") from self._cause
 
     def invoke(
         self,
-        event: object = None,
+        event: object = b"{}",
         *,
-        content_type: str = names.JSON,
+        content_type: str = JSON,
+        trace_id: str = "",
         tenant_id: str = "",
-        client_context: dict[str, Any] | None = None,
+        client_context: Mapping[str, Any] | None = None,
     ) -> Result:
-        """Send one event and wait for what becomes of it; may be called from several threads.
+        """Send one event and return its result when the answer is complete; may be called from several threads.
+
+        What the handler does after its answer is over when the next event is answered, or the client was left.
 
         Args:
-            event: bytes are the payload as it is, everything else is written as JSON.
+            event: bytes are the payload as it is; anything else is written as JSON, as a typed result would be.
             content_type: media type of the event.
+            trace_id: X-Ray trace header.
             tenant_id: tenant of a function with tenant isolation.
-            client_context: what a mobile application says of itself.
+            client_context: what a calling application says of itself: `{"client": {...}, "custom": {...}, "env": {...}}`.
+
+        Raises:
+            PolylambdaError: the runtime has ended, or the event cannot be written as JSON.
         """
         invocation = Invocation(
-            payload=event if isinstance(event, bytes) else json.dumps(event).encode(),
+            payload=payload_of(event),
             content_type=content_type,
             timeout=self._timeout,
-            invoked_function_arn=self._function.arn,
+            invoked_function_arn=self._platform.function.arn,
+            trace_id=trace_id,
+            client_context="" if client_context is None else json.dumps(client_context),
             tenant_id=tenant_id,
-            client_context=json.dumps(client_context) if client_context is not None else "",
         )
-        result = Result()
-        with recording(result, invocation.request_id):
-            self._call(self._invoke(invocation, result))
+        try:
+            result = self._platform.invoke(invocation)
+        except BrokerClosed:
+            raise PolylambdaError("the runtime ended by itself") from self._cause
+        result.records = self._recorder.of(invocation.request_id)
         return result
 
-    async def _invoke(self, invocation: Invocation, result: Result) -> None:
-        assert self._api is not None
-        response = await self._api.broker.invoke(invocation)
-        chunks = [chunk async for chunk in response]
-        result.streamed = response.streamed
-        result.content_type = response.content_type
-        result.answered = response.outcome is Outcome.SUCCESS
-        result.chunks = chunks
-        if not result.answered:
-            body = response.error_body or b"".join(chunks)
-            result.error = json.loads(body) if body else {"errorType": response.error_type}
+    @property
+    def _cause(self) -> BaseException | None:
+        failure = self._failure
+        # The runtime says why it ends, then ends the process.
+        return (failure.__context__ or failure) if isinstance(failure, SystemExit) else failure
 
-    def _call(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
-
-    def _serve(self, runtime: LambdaRuntime) -> None:
-        assert self._api is not None
+    def _run(self, runtime: LambdaRuntime) -> None:
         try:
             runtime.run()
-        except BaseException as error:  # it is raised where the test is
+        except BaseException as error:  # raised where the test is
             self._failure = error
-            # So that an invocation that waits does not wait for its timeout.
-            self._loop.call_soon_threadsafe(self._api.runtime_exited, repr(error))
+        finally:
+            self._platform.runtime_ended()
+
+
+class _Platform:
+    """A Runtime API and its broker, on an event loop in a thread of its own."""
+
+    def __init__(self, function: FunctionConfiguration) -> None:
+        self.function = function
+        self._broker = Broker()
+        self._api = RuntimeApi(self._broker, function=function)
+        self._loop: asyncio.AbstractEventLoop
+        self._owned = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self._loop = asyncio.new_event_loop()
+            stack.callback(self._loop.close)
+            thread = threading.Thread(target=self._loop.run_forever, name="runtime-api")
+            thread.start()
+            stack.callback(thread.join)
+            stack.callback(self._loop.call_soon_threadsafe, self._loop.stop)
+            self._wait_for(self._api.start())
+            stack.callback(lambda: self._wait_for(self._api.stop()))
+            self._owned = stack.pop_all()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._owned.close()
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment variables that Lambda sets."""
+        return self.function.environment_variables(self._api.address)
+
+    def why_not_ready(self) -> str | None:
+        """Wait until the runtime is ready: None. Else why it is not."""
+        if self._wait_for(self._api.ready()):
+            return None
+        error_type, payload = self._api.init_error or ("", b"{}")
+        return f"{error_type}: {json.loads(payload).get('errorMessage')}"
+
+    def runtime_ended(self) -> None:
+        """Fail what the runtime holds, and what is sent to it from now on; called from its thread."""
+
+        def close() -> None:
+            self._api.runtime_exited("the runtime's thread ended")
+            self._broker.close()
+
+        self._loop.call_soon_threadsafe(close)
+
+    def invoke(self, invocation: Invocation) -> Result:
+        return self._wait_for(self._invoke(invocation))
+
+    async def _invoke(self, invocation: Invocation) -> Result:
+        response = await self._broker.invoke(invocation)
+        pieces = [piece async for piece in response]
+        result = Result(
+            content_type=response.content_type,
+            streamed=response.streamed,
+            answered=response.outcome is Outcome.SUCCESS,
+        )
+        if not result.answered:
+            # The error of a buffered answer is in its place, that of a stream behind it.
+            told = response.error_body if response.streamed else b"".join(pieces)
+            result.error = json.loads(told) if told else {"errorType": response.error_type}
+        if result.answered or result.streamed:
+            result.take_body(pieces)
+        return result
+
+    def _wait_for(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()

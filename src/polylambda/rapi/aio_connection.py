@@ -1,0 +1,190 @@
+"""A connection to the Runtime API on the running event loop: bytes between a socket and its `Wire`.
+
+Raw sockets and readiness callbacks, because transports and stream objects cost more than the whole rest of an invocation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections import deque
+
+from polylambda.errors import RuntimeApiError
+from polylambda.rapi import wire
+from polylambda.rapi.address import CONNECT_TIMEOUT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from polylambda.rapi.address import Address
+    from polylambda.rapi.events import Invocation, Reply
+
+_RECEIVE = 256 * 1024  # bytes a read may bring
+_HIGH_WATER = 64 * 1024  # bytes waiting to be sent from which a stream's writer has to wait
+
+
+class AsyncConnection:
+    """A connection that can be opened again when it is used up.
+
+    What is written while there is none goes out as soon as there is one.
+
+    Attributes:
+        wire: its protocol state; as long as there is no connection, that of the next one.
+    """
+
+    __slots__ = ("_address", "_ended", "_loop", "_out", "_out_size", "_received", "_sock", "_writers", "wire")
+
+    def __init__(
+        self,
+        address: Address,
+        received: Callable[[Invocation | Reply], None],
+        ended: Callable[[RuntimeApiError | None], None],
+    ) -> None:
+        """Take whom to tell what.
+
+        Args:
+            address: the Runtime API's.
+            received: is called with every event; a `RuntimeApiError` that it raises ends the connection.
+            ended: is called when the connection has ended or could not be made, with the error if there was one.
+        """
+        self._address = address
+        self._received = received
+        self._ended = ended
+        self._loop = asyncio.get_running_loop()
+        self._sock: socket.socket | None = None
+        self._out: deque[memoryview] = deque()  # not empty: the socket's writer is registered
+        self._out_size = 0
+        self._writers: list[asyncio.Future[None]] = []  # they wait for room
+        self.wire = wire.Wire(address.text)
+
+    @property
+    def is_wanted(self) -> bool:
+        """Something was written and there is no connection."""
+        return self._sock is None and bool(self._out)
+
+    async def open(self) -> None:
+        """Connect, and send what was written before.
+
+        Raises:
+            ConnectionLost: nothing answers.
+        """
+        failure: Exception | None = None
+        numeric = self._address.resolve(numeric=True)
+        # Looking up a name may block.
+        for family, address in numeric or await self._loop.run_in_executor(None, self._address.resolve):
+            sock = socket.socket(family, socket.SOCK_STREAM)
+            try:
+                sock.setblocking(False)
+                async with asyncio.timeout(CONNECT_TIMEOUT):
+                    await self._loop.sock_connect(sock, address)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            except OSError as error:  # TimeoutError is one
+                sock.close()
+                failure = error
+            except BaseException:
+                sock.close()
+                raise
+            else:
+                self._sock = sock
+                self._loop.add_reader(sock.fileno(), self.read)
+                if self._out:
+                    self._loop.add_writer(sock.fileno(), self._write_rest)
+                return
+        raise self._address.unreachable(failure) from failure
+
+    def close(self) -> None:
+        """Close it, if it is open; what was not sent is forgotten."""
+        sock, self._sock = self._sock, None
+        if sock is not None:
+            self._loop.remove_reader(sock.fileno())
+            if self._out:
+                self._loop.remove_writer(sock.fileno())
+            sock.close()
+        self._out.clear()
+        self._out_size = 0
+        self._let_write()
+        self.wire = wire.Wire(self._address.text)
+
+    def write(self, data: bytes) -> None:
+        """Send `data`, or keep it until there is room for it."""
+        sock = self._sock
+        sent = 0
+        if sock is not None and not self._out:
+            try:
+                sent = sock.send(data)
+            except BlockingIOError:
+                pass
+            except OSError:
+                return  # `read` finds out why: what the platform said before it stopped listening, or that it is gone
+            if sent == len(data):
+                return
+            self._loop.add_writer(sock.fileno(), self._write_rest)
+        self._out.append(memoryview(data)[sent:])
+        self._out_size += len(data) - sent
+
+    def room(self) -> asyncio.Future[None] | None:
+        """Return what tells when there is room for more, None when there is."""
+        if self._out_size <= _HIGH_WATER:
+            return None
+        writer = self._loop.create_future()
+        self._writers.append(writer)
+        return writer
+
+    def read(self) -> None:
+        """Take what has come in."""
+        sock = self._sock
+        current = self.wire
+        if sock is None:
+            return
+        try:
+            data = sock.recv(_RECEIVE)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._end(self._address.broken(error))
+            return
+        try:
+            current.receive(data)
+            while (event := current.next_event()) is not None:
+                if self._out:
+                    current.close()  # it replied to a request that was not sent to its end: nothing can follow
+                self._received(event)
+                if self.wire is not current:
+                    return
+        except RuntimeApiError as error:
+            self._end(error)
+        else:
+            if current.state is wire.CLOSED:
+                self._end(None)
+
+    def _end(self, error: RuntimeApiError | None) -> None:
+        self.close()
+        self._ended(error)
+
+    def _write_rest(self) -> None:
+        sock = self._sock
+        assert sock is not None
+        try:
+            while self._out:
+                sent = sock.send(self._out[0])
+                self._out_size -= sent
+                if sent < len(self._out[0]):
+                    self._out[0] = self._out[0][sent:]
+                    break
+                self._out.popleft()
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._out.clear()  # as in `write`
+            self._out_size = 0
+        if not self._out:
+            self._loop.remove_writer(sock.fileno())
+        if self._out_size <= _HIGH_WATER:
+            self._let_write()
+
+    def _let_write(self) -> None:
+        writers, self._writers = self._writers, []
+        for writer in writers:
+            if not writer.done():
+                writer.set_result(None)

@@ -1,0 +1,180 @@
+"""A blocking connection to the Runtime API: bytes between a socket and its `Wire`."""
+
+from __future__ import annotations
+
+import _socket
+import select
+import time
+
+from polylambda.errors import ConnectionLost
+from polylambda.rapi import wire
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from polylambda.rapi.address import Address
+    from polylambda.rapi.events import Invocation, Reply
+
+_RECEIVE = 256 * 1024  # bytes a read may bring
+_PATIENCE = 0.5  # seconds that the rest of an event may take to arrive after `shut`
+
+
+class BlockingConnection:
+    """A connection that can be opened again when it is used up.
+
+    Attributes:
+        wire: its protocol state; closed as long as there is no connection.
+        early: the reply to a request that was not sent to its end, until `read` returns it.
+        waiting: `read` may be ended by `shut`.
+    """
+
+    __slots__ = ("_address", "_shut", "_sock", "early", "waiting", "wire")
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+        self._sock: _socket.socket | None = None
+        self._shut = False
+        self.early: Reply | Invocation | None = None
+        self.waiting = False
+        self.wire = wire.Wire(address.text)
+        self.wire.close()
+
+    @property
+    def quiet(self) -> bool:
+        """No reply is to come: there is nothing to read."""
+        return self.early is None and self.wire.state in (wire.IDLE, wire.CLOSED, wire.STREAMING)
+
+    def open(self, stopped: Callable[[], bool]) -> wire.Wire:
+        """Return the protocol state of an idle connection, a new one if need be.
+
+        Raises:
+            ConnectionLost: nothing answers, or `stopped` said that it is no longer wanted.
+        """
+        if self.wire.state is not wire.IDLE:
+            self.close()
+            self._sock = self._address.connect(stopped)
+            self._shut = False
+            self.wire = wire.Wire(self._address.text)
+        return self.wire
+
+    def close(self) -> None:
+        """Close it, if it is open."""
+        sock, self._sock = self._sock, None
+        self.wire.close()
+        self.early = None
+        self.waiting = False
+        if sock is not None:
+            sock.close()
+
+    def shut(self) -> None:
+        """End a `read` that waits, from any thread; what has arrived, or begun to arrive, is still read."""
+        sock = self._sock  # first, lest it be the next connection's
+        if self.waiting and sock is not None:
+            self._shut = True
+            try:
+                sock.shutdown(_socket.SHUT_RD)
+            except OSError:
+                pass  # the other side was quicker, or the thread that reads
+
+    def is_stale(self) -> bool:
+        """Say whether anything has come on an idle connection: nothing but its end can."""
+        if self._sock is None:
+            return True
+        try:
+            self._sock.recv(1, _socket.MSG_PEEK | _socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            pass
+        return True
+
+    def read(self) -> Reply | Invocation:
+        """Wait for the next event, for as long as it takes.
+
+        Raises:
+            ConnectionLost: there will be none.
+            ProtocolError: what came is not the Runtime API's protocol.
+        """
+        event, self.early = self.early, None
+        if event is not None:
+            return event
+        current = self.wire
+        sock = self._sock
+        while (event := current.next_event()) is None:
+            if sock is None:
+                raise ConnectionLost("there is no connection to the Runtime API")
+            try:
+                data = sock.recv(_RECEIVE)
+            except OSError as error:
+                raise self._address.broken(error) from error
+            current.receive(data or self._rest(sock))
+        return event
+
+    def send(self, data: bytes) -> None:
+        """Send all of `data`, unless the platform replies before it has everything: then `early` is its reply.
+
+        Raises:
+            ConnectionLost: the connection broke.
+            ProtocolError: what came instead of a reply is not the Runtime API's protocol.
+        """
+        sock = self._sock
+        if sock is None:
+            raise ConnectionLost("there is no connection to the Runtime API")
+        if self.early is not None:
+            return
+        try:
+            sent = sock.send(data, _socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            self._explain(sock, error)
+            return
+        if sent != len(data):
+            self._send_rest(sock, memoryview(data)[sent:])
+
+    def _send_rest(self, sock: _socket.socket, rest: memoryview) -> None:
+        """Send what the kernel had no room for, listening: who rejects a request need not read it to its end."""
+        ready = select.poll()
+        ready.register(sock.fileno(), select.POLLIN | select.POLLOUT)
+        while rest:
+            events = ready.poll()[0][1]
+            if events & ~select.POLLOUT and self._hear(sock):
+                return
+            try:
+                rest = rest[sock.send(rest, _socket.MSG_DONTWAIT) :]
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                self._explain(sock, error)
+                return
+
+    def _explain(self, sock: _socket.socket, error: OSError) -> None:
+        """Find out why the platform does not listen any more: it may have said so before."""
+        if not self._hear(sock):
+            raise self._address.broken(error) from error
+
+    def _hear(self, sock: _socket.socket) -> bool:
+        """Say whether the platform has replied to what is still being sent; then nothing can follow it here."""
+        try:
+            data = sock.recv(_RECEIVE, _socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            raise self._address.broken(error) from error
+        self.wire.receive(data)
+        self.early = self.wire.next_event()
+        if self.early is None:
+            return False
+        self.wire.close()
+        return True
+
+    def _rest(self, sock: _socket.socket) -> bytes:
+        """What comes of an event that `shut` cut in two: the socket still takes it, but no longer waits for it."""
+        if self._shut and self.wire.receiving:
+            give_up = time.monotonic() + _PATIENCE
+            while time.monotonic() < give_up:
+                time.sleep(0.002)
+                if data := sock.recv(_RECEIVE):
+                    return data
+        return b""

@@ -1,0 +1,233 @@
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from polylambda import AlreadyRunning, PolylambdaError, ResponseStream, ResponseWriter
+from polylambda.testing import RuntimeClient
+
+
+def echo(event, context):
+    return event
+
+
+async def echo_async(event, context):
+    return event
+
+
+@pytest.mark.parametrize("handler", [echo, echo_async])
+def test_whole_runtime_answers(handler):
+    with RuntimeClient(handler) as client:
+        for number in range(3):
+            result = client.invoke({"number": number})
+            assert result.value == {"number": number}
+            assert (result.answered, result.streamed, result.error) == (True, False, None)
+
+
+@pytest.mark.parametrize("handler", [echo, echo_async])
+def test_runtime_that_is_never_used(handler):
+    with RuntimeClient(handler):
+        pass
+
+
+def test_one_client_after_the_other():
+    for _ in range(3):
+        with RuntimeClient(echo) as client:
+            assert client.invoke(1).value == 1
+
+
+def test_client_that_is_not_entered_leaves_nothing_open():
+    RuntimeClient(echo)
+
+
+def test_stream():
+    def handler(event, response: ResponseStream, context):
+        response.start_http(202, {"content-type": "text/plain"})
+        response.write("one ")
+        response.write("two")
+
+    with RuntimeClient(handler) as client:
+        result = client.invoke()
+    assert result.streamed
+    assert result.text == "one two"
+    assert result.http.status == 202
+
+
+def test_exception():
+    def handler(event, context):
+        raise KeyError("gone")
+
+    with RuntimeClient(handler) as client:
+        result = client.invoke()
+    assert not result.answered
+    assert result.chunks == []
+    assert result.exception is None
+    assert result.error is not None
+    assert result.error["errorType"] == "KeyError"
+    with pytest.raises(PolylambdaError, match="KeyError"):
+        _ = result.value
+
+
+def test_exception_after_the_first_byte():
+    async def handler(event, context):
+        yield "partly"
+        raise ValueError("broke")
+
+    with RuntimeClient(handler) as client:
+        result = client.invoke()
+    assert result.text == "partly"
+    assert not result.answered
+    assert result.error is not None
+    assert result.error["errorType"] == "ValueError"
+
+
+def test_answer_does_not_wait_for_background_work():
+    answered = threading.Event()
+    done = []
+
+    def handler(event, response: ResponseWriter[str], context):
+        response.write("accepted")
+        answered.wait()
+        done.append(event)
+
+    with RuntimeClient(handler) as client:
+        assert client.invoke("work").value == "accepted"
+        assert done == []
+        answered.set()
+    assert done == ["work"]
+
+
+def test_deadline_is_kept():
+    over = threading.Event()
+
+    def handler(event, context):
+        over.wait()
+
+    with RuntimeClient(handler, timeout=0.1) as client:
+        result = client.invoke()
+        over.set()
+    assert result.error is not None
+    assert result.error["errorType"] == "Sandbox.Timedout"
+
+
+def test_size_limit_holds():
+    with RuntimeClient(lambda event, context: "x" * 7_000_000) as client:
+        result = client.invoke()
+        assert client.invoke().error is not None
+    assert result.error is not None
+    assert result.error["errorType"] == "Function.ResponseSizeTooLarge"
+
+
+def test_metadata_reaches_the_handler():
+    def handler(event, context):
+        return [context.tenant_id, context.client_context.custom, context.function_name, type(event).__name__]
+
+    with RuntimeClient(handler) as client:
+        result = client.invoke(
+            b"\x00", content_type="text/plain", tenant_id="blue", client_context={"custom": {"beta": "yes"}}
+        )
+    assert result.value == ["blue", {"beta": "yes"}, "test-function", "bytes"]
+
+
+def test_logs_by_invocation_also_of_background_work():
+    def handler(event, response: ResponseWriter[str], context):
+        logging.getLogger("app").warning("before %s", event)
+        response.write("accepted")
+        logging.getLogger("app").warning("after %s", event)
+
+    with RuntimeClient(handler) as client:
+        first, second = client.invoke(1), client.invoke(2)
+    assert first.logs == ["before 1", "after 1"]
+    assert second.logs == ["before 2", "after 2"]
+
+
+def test_several_callers():
+    with RuntimeClient(echo_async) as client, ThreadPoolExecutor(8) as pool:
+        assert [result.value for result in pool.map(client.invoke, range(40))] == list(range(40))
+
+
+@pytest.mark.parametrize("handler", [echo, echo_async])
+def test_lifespan(handler):
+    life = []
+
+    @contextlib.contextmanager
+    def lifespan():
+        life.append("enter")
+        yield
+        life.append("leave")
+
+    with RuntimeClient(handler, lifespan=lifespan) as client:
+        client.invoke()
+        assert life == ["enter"]
+    assert life == ["enter", "leave"]
+
+
+def test_settings_of_the_runtime(capsys):
+    def handler(event, context):
+        context.log("a line of the log\n")
+
+    with RuntimeClient(
+        handler, environ={"AWS_LAMBDA_FUNCTION_NAME": "orders", "AWS_LAMBDA_LOG_FORMAT": "JSON"}
+    ) as client:
+        assert client.invoke().answered
+
+
+# A runtime that ends
+
+
+def test_runtime_that_cannot_start():
+    @contextlib.contextmanager
+    def broken():
+        raise OSError("no database")
+        yield
+
+    with pytest.raises(PolylambdaError, match="no database") as caught, RuntimeClient(echo, lifespan=broken):
+        pass
+    assert isinstance(caught.value.__cause__, OSError)
+
+
+def test_handler_that_is_none():
+    with pytest.raises(PolylambdaError, match="a handler is a function"), RuntimeClient(7):
+        pass
+
+
+def test_second_runtime_of_the_process():
+    with RuntimeClient(echo) as client:
+        with pytest.raises(PolylambdaError, match="could not start") as caught, RuntimeClient(echo):
+            pass
+        assert isinstance(caught.value.__cause__, AlreadyRunning)
+        assert client.invoke(1).value == 1
+
+
+def test_runtime_that_ends_by_itself():
+    def handler(event, context):
+        raise SystemExit(3)
+
+    def use():
+        with RuntimeClient(handler) as client:
+            result = client.invoke()
+            assert result.error is not None
+            assert result.error["errorType"] == "SystemExit"
+            with pytest.raises(PolylambdaError, match="ended by itself"):
+                client.invoke()
+
+    with pytest.raises(PolylambdaError, match="ended by itself") as caught:
+        use()
+    assert isinstance(caught.value.__cause__, SystemExit)
+
+
+def test_failing_test_is_not_hidden_by_the_end_of_the_runtime():
+    def handler(event, context):
+        raise SystemExit(3)
+
+    def use():
+        with RuntimeClient(handler) as client:
+            client.invoke()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        use()

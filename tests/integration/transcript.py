@@ -1,0 +1,137 @@
+"""Does what the `console` blocks of a Markdown page say, as a newcomer would, and compares what they show.
+
+A line that begins with `$ ` is a command, what follows is its output; `...` stands for anything. Commands that serve keep
+running until the next one that serves, in a terminal of their own, so to speak; the others run in the page's folder.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+_BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_SERVES = re.compile(r"python \S+\.py$|python -m polylambda |polylambda dev ")
+_ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
+_DEFAULT_ADDRESS = "http://127.0.0.1:7000"
+
+
+@dataclass
+class Step:
+    """A command and what it prints."""
+
+    command: str
+    output: list[str] = field(default_factory=list)
+
+    @property
+    def serves(self) -> bool:
+        return _SERVES.match(self.command) is not None
+
+    def check(self, printed: str) -> None:
+        expected = "\n".join(self.output)
+        pattern = re.escape(expected).replace(re.escape("..."), "(?s:.*)")
+        shown = "\n".join(line.rstrip() for line in printed.splitlines())
+        assert re.fullmatch(pattern, shown), f"$ {self.command}\n{shown}\n\ninstead of\n{expected}"
+
+
+def steps(page: Path) -> list[Step]:
+    """Return what the page's console blocks say, in their order."""
+    found: list[Step] = []
+    for block in _BLOCK.findall(page.read_text()):
+        for line in block.splitlines():
+            if line.startswith("$ "):
+                found.append(Step(line.removeprefix("$ ")))
+            elif found[-1].command.endswith("\\"):
+                found[-1].command = f"{found[-1].command[:-1]}{line.strip()}"
+            else:
+                found[-1].output.append(line.rstrip())
+    return found
+
+
+class Terminal:
+    """Runs steps: `with Terminal(folder) as terminal: terminal.run(step)`."""
+
+    def __init__(self, folder: Path, variables: Mapping[str, str] | None = None) -> None:
+        self._folder = folder
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        self._environ = {**os.environ, "PATH": path, "LOCAL_LAMBDA_PORT": "0", **(variables or {})}
+        self._server: Server | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._stop()
+
+    def run(self, step: Step) -> None:
+        """Do one step.
+
+        Raises:
+            AssertionError: it failed, or printed something else.
+        """
+        if step.serves:
+            self._stop()
+            self._server = Server(shlex.split(step.command), self._folder, self._environ)
+            return
+        command = step.command
+        if self._server is not None:
+            command = command.replace(_DEFAULT_ADDRESS, self._server.address)
+        done = subprocess.run(
+            ["bash", "-c", command], cwd=self._folder, env=self._environ, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"$ {step.command}\nended with {done.returncode}\n{done.stdout}{done.stderr}"
+        step.check(done.stdout)
+
+    def _stop(self) -> None:
+        server, self._server = self._server, None
+        if server is not None:
+            server.stop()
+
+
+class Server:
+    """A local server in a process of its own, ready to serve.
+
+    Attributes:
+        address: its URL, without a slash at the end.
+    """
+
+    def __init__(self, command: list[str], folder: Path, environ: Mapping[str, str]) -> None:
+        self.address = ""
+        self._command = command
+        self._printed: list[str] = []
+        self._process = subprocess.Popen(
+            command, cwd=folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        for line in self._lines():
+            found = _ADDRESS.search(line)
+            if found is not None and not self.address:
+                self.address = found[0]
+            if "ready in" in line:
+                return
+        self._process.communicate()
+        raise AssertionError(f"$ {shlex.join(command)}\ndid not serve:\n{''.join(self._printed)}")
+
+    def stop(self) -> str:
+        """End it as Ctrl-C does, and return all that it printed.
+
+        Raises:
+            AssertionError: it did not end well.
+        """
+        self._process.send_signal(signal.SIGINT)
+        self._printed.append(self._process.communicate()[0])
+        printed = "".join(self._printed)
+        assert self._process.returncode == 0, f"$ {shlex.join(self._command)}\n{printed}"
+        return printed
+
+    def _lines(self) -> Iterator[str]:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._printed.append(line)
+            yield line
