@@ -51,6 +51,7 @@ JSON_TEXTS = _spaced(
     st.recursive(
         st.one_of(_numbers, _strings, st.sampled_from(["true", "false", "null"])),
         lambda texts: _containers(_spaced(texts)),
+        max_leaves=20,
     )
 )
 

@@ -85,7 +85,7 @@ class _Connections:
         self._handler: LambdaHandler | None = None
         self._filter = InvocationFilter()
         self._filtered: list[logging.Handler] = []
-        self._level_before: int | None = None
+        self._levels: tuple[int, int] | None = None  # before, and what was set
 
     def add_handler(self, *, leveled: bool) -> None:
         root = logging.getLogger()
@@ -100,7 +100,7 @@ class _Connections:
     def set_level(self, level: int) -> None:
         root = logging.getLogger()
         if root.level == logging.WARNING:  # Python's own default, so nobody chose it
-            self._level_before = root.level
+            self._levels = root.level, level
             root.setLevel(level)
 
     def replace_stream(self, name: str, stream: LineStream) -> None:
@@ -119,8 +119,8 @@ class _Connections:
             root.removeHandler(self._handler)
         for handler in self._filtered:
             handler.removeFilter(self._filter)
-        if self._level_before is not None:
-            root.setLevel(self._level_before)
+        if self._levels is not None and root.level == self._levels[1]:
+            root.setLevel(self._levels[0])
 
 
 _connections = _Connections(LineSink(STDOUT), as_json=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import subprocess
@@ -75,22 +76,19 @@ def function() -> Iterator[ServedFunction]:
 
 @pytest.fixture
 def client(function: ServedFunction) -> Iterator[Any]:
-    with _client(function) as client:
+    with client_of(function) as client:
         yield client
 
 
-class _client:
+@contextlib.contextmanager
+def client_of(function: ServedFunction, attempts: int = 1) -> Iterator[Any]:
     """A boto3 client that does not try again: the first answer is what is tested."""
-
-    def __init__(self, function: ServedFunction, attempts: int = 1) -> None:
-        config = Config(retries={"total_max_attempts": attempts, "mode": "standard"})
-        self._client = boto3.client("lambda", endpoint_url=function.url, config=config)
-
-    def __enter__(self) -> Any:
-        return self._client
-
-    def __exit__(self, *_: object) -> None:
-        self._client.close()
+    config = Config(retries={"total_max_attempts": attempts, "mode": "standard"})
+    client = boto3.client("lambda", endpoint_url=function.url, config=config)
+    try:
+        yield client
+    finally:
+        client.close()
 
 
 def invoke(client: Any, event: Any = None, **parameters: Any) -> dict[str, Any]:
@@ -213,7 +211,7 @@ class TestInvoke:
 
 class TestLimits:
     def test_throttling(self, folder: Path):
-        with served(queue_limit=1) as function, _client(function) as client:
+        with served(queue_limit=1) as function, client_of(function) as client:
             running = function.invoke_later({"do": "wait"})
             function.screen.wait_for("waiting")
             # One of these waits in the queue; which one does not matter.
@@ -231,7 +229,7 @@ class TestLimits:
             assert sorted(one.result().status for one in waiting) == [200, 429]
 
     def test_throttled_callers_who_try_again_get_their_answer(self, folder: Path):
-        with served(queue_limit=1) as function, _client(function, attempts=10) as client:
+        with served(queue_limit=1) as function, client_of(function, attempts=10) as client:
             running = function.invoke_later({"do": "wait"})
             function.screen.wait_for("waiting")
             waiting = [function.invoke_later({}) for _ in range(2)]
@@ -244,7 +242,7 @@ class TestLimits:
             assert sorted(one.result().status for one in waiting) == [200, 429]
 
     def test_timeout(self):
-        with served(timeout=0.5) as function, _client(function) as client:
+        with served(timeout=0.5) as function, client_of(function) as client:
             answer = invoke(client, {"do": "wait"})
             assert answer["FunctionError"] == "Unhandled"
             assert json.loads(answer["Payload"]) == {
@@ -255,7 +253,7 @@ class TestLimits:
 
 class TestInvokeWithResponseStream:
     def test_pieces_arrive_while_the_function_still_runs(self, folder: Path):
-        with served("app.pieces") as function, _client(function) as client:
+        with served("app.pieces") as function, client_of(function) as client:
             answer = client.invoke_with_response_stream(FunctionName="function", Payload=b"{}", LogType="Tail")
             assert answer["StatusCode"] == 200
             assert answer["ExecutedVersion"] == "$LATEST"
@@ -270,7 +268,7 @@ class TestInvokeWithResponseStream:
             assert list(events) == []
 
     def test_error_in_the_stream(self):
-        with served("app.broken") as function, _client(function) as client:
+        with served("app.broken") as function, client_of(function) as client:
             answer = client.invoke_with_response_stream(FunctionName="function", Payload=b"{}")
             piece, end = answer["EventStream"]
             assert piece == {"PayloadChunk": {"Payload": b"one"}}
@@ -290,7 +288,7 @@ class TestInvokeWithResponseStream:
         assert end == {"InvokeComplete": {}}
 
     def test_stream_is_one_piece_for_invoke(self, folder: Path):
-        with served("app.pieces") as function, _client(function) as client:
+        with served("app.pieces") as function, client_of(function) as client:
             answer = function.callers.submit(invoke, client, {})
             (folder / "pipe").write_text("go")
             assert answer.result()["Payload"] == b"onetwo"
@@ -350,7 +348,7 @@ class TestAwslambdaric:
         return [awslambdaric_python, "-m", "awslambdaric"]
 
     def test_invoke(self, command: list[str]):
-        with served([*command, "app.handler"]) as function, _client(function) as client:
+        with served([*command, "app.handler"]) as function, client_of(function) as client:
             assert json.loads(invoke(client, {"a": 1}, TenantId="blue")["Payload"])["tenant"] == "blue"
             answer = invoke(client, {"do": "raise"}, LogType="Tail")
             assert answer["FunctionError"] == "Unhandled"

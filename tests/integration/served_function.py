@@ -17,7 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from polylambda.local.console import Screen
+from polylambda.local.screen import Screen
 from polylambda.local.options import Options
 from polylambda.local.server import LocalServer
 

@@ -78,7 +78,7 @@ def replace(path: Path, old: str, new: str) -> None:
     [
         ("existing_function", "unmodified", '"statusCode": 201', '"statusCode": 200', "creates an order"),
         ("bad_event", "hello_json", "times: int", "times: str", "names the field"),
-        ("stream", "streaming", "PAUSE = 0.1", "PAUSE = 0.01", "before the last one is written"),
+        ("stream", "streaming", 'await response.write(f"{word} ")', "pass", "several pieces"),
         ("background_work", "background_tasks", "await pack(event)", "raise ValueError", "packed 1 of 2"),
     ],
 )

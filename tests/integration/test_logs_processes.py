@@ -151,7 +151,7 @@ def test_the_log_socket_takes_stdout_and_stderr_each_on_a_connection(tmp_path):
         server.listen()
         source = f"""
         from polylambda.sinks import connect_output
-        print("before")
+        print("before", end="")
         connect_output({path!r})
         log.warning("logged")
         print("printed", flush=True)
@@ -164,7 +164,7 @@ def test_the_log_socket_takes_stdout_and_stderr_each_on_a_connection(tmp_path):
             connection, _ = server.accept()
             with connection, connection.makefile("rb") as stream:
                 received.append(stream.read())
-    assert (done.stdout, done.stderr) == (b"before\n", b"")
+    assert (done.stdout, done.stderr) == (b"before", b"")
     assert received[0].startswith(b"[WARNING]\t")
     assert received[0].endswith(b"\tlogged\nprinted\nfrom C\n")
     assert received[1] == b"complaint\n"

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from polylambda import AlreadyRunning, PolylambdaError, ResponseStream, ResponseWriter
+from polylambda import AlreadyRunning, LambdaRuntime, PolylambdaError, ResponseStream, ResponseWriter
 from polylambda.testing import RuntimeClient
 
 
@@ -164,6 +164,16 @@ def test_lifespan(handler):
         client.invoke()
         assert life == ["enter"]
     assert life == ["enter", "leave"]
+
+
+def test_runtime_brings_its_lifespan():
+    @contextlib.contextmanager
+    def lifespan():
+        yield "state"
+
+    runtime = LambdaRuntime(lambda event, context: context.state, lifespan=lifespan)
+    with RuntimeClient(runtime) as client:
+        assert client.invoke().value == "state"
 
 
 def test_settings_of_the_runtime(capsys):

@@ -88,6 +88,8 @@ class Server:
         self.runs: list[Run] = []
         self.defects: list[Exception] = []
         self.gone = asyncio.Event()
+        self.unread: list[dict[str, Any]] = []
+        self.on_piece: Callable[[bytes], None] = lambda _: None
         self.function = Function(FunctionConfiguration(), self, timeout=3, limit=limit, on_end=self.runs.append)
 
     async def invoke(self, invocation: Invocation) -> Response:
@@ -99,7 +101,7 @@ class Server:
     ) -> Reply:
         reply = Reply()
         done = asyncio.Event()
-        request = [{"type": "http.request", "body": body[:10], "more_body": True}]
+        request = self.unread = [{"type": "http.request", "body": body[:10], "more_body": True}]
         request.append({"type": "http.request", "body": body[10:], "more_body": False})
 
         async def receive() -> Any:
@@ -122,6 +124,7 @@ class Server:
                 assert reply.status
                 assert not reply.complete
                 reply.pieces.append(message["body"])
+                self.on_piece(message["body"])
                 if not message["more_body"]:
                     reply.complete = True
                     done.set()
@@ -136,7 +139,7 @@ class Server:
             "client": ("1.2.3.4", 5),
         }
         async with asyncio.TaskGroup() as background:
-            app = LocalApp(self.function, background, on_defect=self.defects.append)
+            app = LocalApp(self.function, background, endpoint="/invoke", on_defect=self.defects.append)
             await app(scope, receive, send)
         return reply
 
@@ -298,14 +301,14 @@ class TestStreams:
                 responses.append(response)
                 return response
 
-            server = Server(behave)
-            task = asyncio.ensure_future(server.call("POST", path, b"{}"))
-            while not server.runs:
-                await asyncio.sleep(0)
-                if responses and not responses[0]._chunks:  # the caller has it
+            def go_on(piece: bytes) -> None:
+                if piece == b"one":  # the caller has it
                     responses[0].feed(b"two")
                     responses[0].end(Outcome.SUCCESS)
-            assert (await task).pieces == [b"one", b"two", b""]
+
+            server = Server(behave)
+            server.on_piece = go_on
+            assert (await server.call("POST", path, b"{}")).pieces == [b"one", b"two", b""]
 
         asyncio.run(main())
 
@@ -564,7 +567,7 @@ def test_caller_who_hangs_up_while_sending():
             raise AssertionError(message)
 
         async with asyncio.TaskGroup() as background:
-            app = LocalApp(server.function, background, on_defect=server.defects.append)
+            app = LocalApp(server.function, background, endpoint="/invoke", on_defect=server.defects.append)
             scope = {"method": "POST", "path": "/", "query_string": b"", "headers": [], "http_version": "1.1"}
             await app(scope, receive, send)
         assert server.invocations == []
@@ -580,21 +583,41 @@ def test_defect_is_told_and_answered():
 
 def test_no_more_than_the_limit_are_under_way():
     async def main() -> None:
+        both_run = asyncio.Event()
         release = asyncio.Event()
 
         async def behave(invocation: Invocation) -> Response:
+            if len(server.invocations) == 2:
+                both_run.set()
             await release.wait()
             return await echo(invocation)
 
         server = Server(behave, limit=2)
         under_way = [asyncio.ensure_future(server.call("POST", "/invoke", b"{}")) for _ in range(2)]
-        while len(server.invocations) < 2:
-            await asyncio.sleep(0)
+        await both_run.wait()
         assert server.function.busy
         assert (await server.call("POST", "/invoke", b"{}")).status == 429
         release.set()
         assert [(await one).status for one in under_way] == [200, 200]
         assert not server.function.busy
         assert (await server.call("POST", "/invoke", b"{}")).status == 200
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers"),
+    [
+        ("GET", "/invoke", {}),
+        ("POST", "/2015-03-31/functions/", {}),
+        ("POST", INVOKE, {"x-amz-invocation-type": "Sometimes"}),
+    ],
+)
+def test_request_is_read_before_it_is_refused(method: str, path: str, headers: dict[str, str]):
+    async def main() -> None:
+        server = Server(echo)
+        reply = await server.call(method, path, b"x" * 100, headers)
+        assert reply.status >= 400
+        assert server.unread == []
 
     asyncio.run(main())

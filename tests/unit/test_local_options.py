@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from polylambda.errors import ConfigurationError
-from polylambda.local.options import Options, configuration, from_settings, with_env_file
+from polylambda.local.options import Options, configuration, from_settings, runtime_environment
 from polylambda.settings import Settings
 
 
@@ -31,32 +32,38 @@ def test_endpoint_gets_its_slash():
     assert from_settings(Settings({"LOCAL_LAMBDA_INVOCATION_ENDPOINT": "run"})).endpoint == "/run"
 
 
-@pytest.mark.parametrize("port", ["abc", "-1", "65536", "7.0", "٧"])
+@pytest.mark.parametrize("port", ["abc", "-1", "65536", "7.0", "\u0667"])
 def test_port_that_is_none(port: str):
     with pytest.raises(ConfigurationError, match="LOCAL_LAMBDA_PORT is"):
         from_settings(Settings({"LOCAL_LAMBDA_PORT": port}))
 
 
-def test_env_file(tmp_path: Path):
-    path = tmp_path / ".env"
-    path.write_text("# a comment\nA=1\nexport B='two words' # more\n\nC=\"x\\ny\"\nEMPTY=\nNOTHING\nKEPT=new\n")
-    environ = with_env_file({"KEPT": "old", "OTHER": "o"}, path)
-    assert environ == {"A": "1", "B": "two words", "C": "x\ny", "EMPTY": "", "KEPT": "new", "OTHER": "o"}
+class TestRuntimeEnvironment:
+    @pytest.fixture(autouse=True)
+    def own(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("KEPT", "ours")
+        monkeypatch.setenv("REPLACED", "ours")
 
+    def test_ours_is_inherited(self):
+        environ = runtime_environment(Options())
+        assert environ == {**os.environ, "PYTHONUNBUFFERED": "1"}
 
-def test_no_env_file():
-    assert with_env_file({"A": "1"}, None) == {"A": "1"}
+    def test_env_file(self, tmp_path: Path):
+        path = tmp_path / ".env"
+        path.write_text("# a comment\nA=1\nexport B='two words' # more\n\nC=\"x\\ny\"\nEMPTY=\nNOTHING\nREPLACED=new\n")
+        environ = runtime_environment(Options(env_file=path))
+        expected = {"A": "1", "B": "two words", "C": "x\ny", "EMPTY": "", "KEPT": "ours", "REPLACED": "new"}
+        assert expected.items() <= environ.items()
+        assert "NOTHING" not in environ
 
+    def test_env_file_that_is_missing(self, tmp_path: Path):
+        with pytest.raises(ConfigurationError, match=r"nope\.env cannot be read: No such file"):
+            runtime_environment(Options(env_file=tmp_path / "nope.env"))
 
-def test_env_file_that_is_missing(tmp_path: Path):
-    with pytest.raises(ConfigurationError, match=r"nope\.env cannot be read: No such file"):
-        with_env_file({}, tmp_path / "nope.env")
-
-
-def test_env_file_that_is_no_text(tmp_path: Path):
-    (tmp_path / "x").write_bytes(b"\xff\xfe")
-    with pytest.raises(ConfigurationError, match="not UTF-8"):
-        with_env_file({}, tmp_path / "x")
+    def test_env_file_that_is_no_text(self, tmp_path: Path):
+        (tmp_path / "x").write_bytes(b"\xff\xfe")
+        with pytest.raises(ConfigurationError, match="not UTF-8"):
+            runtime_environment(Options(env_file=tmp_path / "x"))
 
 
 def test_function_is_what_aws_variables_say():

@@ -12,9 +12,13 @@ ARN = "arn:aws:lambda:eu-west-1:111122223333:function:my-fn_1"
 
 @pytest.mark.parametrize(
     "reference",
-    ["my-fn_1", ARN, "111122223333:function:my-fn_1", "function:my-fn_1", "eu-west-1:111122223333:function:my-fn_1",
-     "arn:aws-us-gov:lambda:us-gov-west-1:123456789012:function:my-fn_1"],
-)  # fmt: skip
+    [
+        "my-fn_1",
+        ARN,
+        "111122223333:function:my-fn_1",
+        "arn:aws-us-gov:lambda:us-gov-west-1:123456789012:function:my-fn_1",
+    ],
+)
 def test_every_way_to_say_it(reference: str):
     assert resolve(FUNCTION, reference) == Referent(arn=ARN, version="$LATEST")
 
@@ -34,6 +38,11 @@ def test_qualifiers(reference: str, qualifier: str | None, version: str):
     referent = resolve(FUNCTION, reference, qualifier)
     assert referent.version == version
     assert referent.arn == f"{ARN}:{qualifier or reference.rpartition(':')[2]}"
+
+
+def test_function_called_function():
+    referent = resolve(FunctionConfiguration(), "function:7")
+    assert referent == Referent(arn="arn:aws:lambda:us-east-1:123456789012:function:function:7", version="7")
 
 
 @pytest.mark.parametrize(

@@ -314,6 +314,13 @@ def test_teardown_gives_everything_back(root, capfd):
     assert own.filters == []
 
 
+def test_teardown_leaves_a_level_that_somebody_set_since(root):
+    setup(AWS_LAMBDA_LOG_LEVEL="INFO")
+    root.setLevel(logging.ERROR)
+    logs.teardown()
+    assert root.level == logging.ERROR
+
+
 def test_teardown_leaves_a_stream_that_somebody_replaced(monkeypatch):
     setup()
     other = object()

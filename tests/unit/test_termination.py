@@ -29,7 +29,7 @@ def calls() -> list[str]:
 
 @pytest.fixture
 def termination(calls: list[str]) -> Termination:
-    return Termination(lambda: calls.append("stop"))
+    return Termination(lambda: calls.append("stop"), lambda: calls.append("abort"))
 
 
 def test_the_first_signal_stops(termination, calls):
@@ -38,13 +38,11 @@ def test_the_first_signal_stops(termination, calls):
     assert calls == ["stop"]
 
 
-def test_the_second_signal_exits(termination, calls):
+def test_every_further_signal_aborts(termination, calls):
     with termination:
-        signal.raise_signal(TERM)
-        with pytest.raises(SystemExit) as caught:
+        for _ in range(3):
             signal.raise_signal(TERM)
-    assert caught.value.code == 143
-    assert calls == ["stop"]
+    assert calls == ["stop", "abort", "abort"]
 
 
 def test_the_default_is_back_afterwards(termination):

@@ -12,6 +12,7 @@ import pytest
 from polylambda import (
     ConfigurationError,
     LambdaContext,
+    LambdaRuntime,
     PolylambdaError,
     ResponseError,
     ResponseStream,
@@ -424,6 +425,19 @@ def test_lifespan_that_fails_leaves_nothing_open():
     from polylambda import loop
 
     assert loop._runner is None
+
+
+def test_runtime_brings_its_lifespan_and_middleware():
+    def middleware(payload, response, context, call_next):
+        life.append("middleware")
+        call_next(payload, response, context)
+
+    runtime = LambdaRuntime(lambda event, context: context.state, lifespan=lifespan, middleware=[middleware])
+    with HandlerClient(runtime) as client:
+        assert client.invoke().value == {"pool": 1}
+    assert life == ["enter", "middleware", "leave"]
+    with pytest.raises(PolylambdaError, match="brings its own"):
+        HandlerClient(runtime, lifespan=lifespan)
 
 
 def test_middleware_sees_the_waist():

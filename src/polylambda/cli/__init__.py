@@ -5,12 +5,15 @@ It imports nothing heavy, so that `polylambda --version` in a slim image works, 
 
 from __future__ import annotations
 
+import os
 import sys
 
 USAGE = 2
 """Exit status of a command that was not understood, or cannot be carried out as it was given."""
 INTERRUPTED = 130
 """Exit status after Ctrl-C."""
+CUT_OFF = 141
+"""Exit status when nobody reads our output any more, as a shell has it for SIGPIPE."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -34,3 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
         return USAGE
     except KeyboardInterrupt:
         return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever reads our output has seen enough. Without this, Python would try to write the rest at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CUT_OFF

@@ -45,7 +45,9 @@ def _check_handler(name: str) -> None:
     path, dot, function = name.rpartition(".")
     if function == "py" or not (dot and path and function):
         stem = name.removesuffix(".py").rstrip(".")
-        raise ConfigurationError(f"{name!r} is no handler: it takes the module and the function in it, such as {stem}.handler")
+        raise ConfigurationError(
+            f"{name!r} is no handler: it takes the module and the function in it, such as {stem}.handler"
+        )
     module = path.replace("/", ".").strip(".")
     search: list[str] | None = [str(Path.cwd()), *sys.path]
     for part in module.split("."):

@@ -11,12 +11,14 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from polylambda.errors import PolylambdaError
 from polylambda.rapi.headers import JSON, OCTET_STREAM, PRELUDE_END
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MAX_PRELUDE = 16 * 1024
 """Bytes of a stream in which its prelude must end; API Gateway's figure."""

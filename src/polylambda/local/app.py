@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import re
-from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from polylambda.local.apierror import ApiError, throttled
 from polylambda.local.aws import LambdaApi
 from polylambda.local.exchange import CallerGone, Exchange, Receive, Scope, Send
-from polylambda.local.function import Function
 from polylambda.local.web import FunctionUrl, InvocationEndpoint
 from polylambda.server.errors import InvalidInvocation, InvocationRefused, QueueFull
 
-DEFAULT_ENDPOINT = "/invoke"
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Awaitable, Callable
+
+    from polylambda.local.function import Function
 
 # Every path of AWS's API begins with the date of its version.
 _API_PATH = re.compile(r"/\d{4}-\d\d-\d\d/.*")
@@ -33,7 +36,7 @@ class LocalApp:
         function: Function,
         background: asyncio.TaskGroup,
         *,
-        endpoint: str = DEFAULT_ENDPOINT,
+        endpoint: str,
         on_defect: Callable[[Exception], None],
     ) -> None:
         """Answer for `function`.
@@ -57,11 +60,14 @@ class LocalApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        exchange = Exchange(scope, receive, send)
+        with contextlib.suppress(CallerGone):
+            await self._serve(Exchange(scope, receive, send))
+
+    async def _serve(self, exchange: Exchange) -> None:
         try:
-            await self._answer(exchange)
+            await self._route(exchange)
         except CallerGone:
-            return
+            raise
         except ApiError as error:
             await exchange.answer(error.answer())
         except QueueFull:
@@ -75,7 +81,7 @@ class LocalApp:
             if not exchange.started:
                 await exchange.answer(ApiError(500, "ServiceException", "a defect of the local server").answer())
 
-    def _answer(self, exchange: Exchange) -> Awaitable[None]:
+    def _route(self, exchange: Exchange) -> Awaitable[None]:
         if exchange.path == self._endpoint_path:
             return self._endpoint(exchange)
         if _API_PATH.fullmatch(exchange.path):
@@ -87,8 +93,6 @@ class LocalApp:
             match = path.fullmatch(exchange.path)
             if match is not None and exchange.method == "POST":
                 return await operation(exchange, match[1])
-        # Read what was sent first: a caller who is still sending might miss the answer.
-        await exchange.body(0)
         raise ApiError(
             404,
             "UnknownOperationException",

@@ -5,20 +5,24 @@ See https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html and API_Invoke
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 from polylambda.local import eventstream, metadata
 from polylambda.local.answers import Answer, Head
 from polylambda.local.apierror import ApiError
-from polylambda.local.exchange import Exchange
-from polylambda.local.function import Function
 from polylambda.local.references import Referent, resolve
 from polylambda.rapi.headers import JSON, MAX_PAYLOAD
 from polylambda.server.broker import Invocation, Outcome
 from polylambda.server.errors import InvocationRefused
 from polylambda.server.faults import response_too_large_payload
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from polylambda.local.exchange import Exchange
+    from polylambda.local.function import Function
 
 MAX_EVENT = 1024 * 1024  # bytes of an asynchronous invocation
 

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 from zlib import crc32
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _STRING = 7
 _OVERHEAD = 16  # the two lengths and the two checksums

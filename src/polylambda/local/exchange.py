@@ -37,6 +37,7 @@ class Exchange:
         self.protocol = f"HTTP/{scope['http_version']}"
         self.caller: str = (scope.get("client") or ("127.0.0.1", 0))[0]
         self.started = False
+        self._read = False
         self._finished = False
         self._head: Head | None = None
         self._receive = receive
@@ -44,8 +45,6 @@ class Exchange:
 
     async def body(self, limit: int) -> bytes | None:
         """Return the request's body; None when it is longer than `limit` bytes.
-
-        The whole body is read in any case: a caller who is still sending might miss the answer.
 
         Raises:
             CallerGone: the caller closed the connection.
@@ -61,6 +60,7 @@ class Exchange:
             if size <= limit:
                 chunks.append(chunk)
             if not message.get("more_body", False):
+                self._read = True
                 return b"".join(chunks) if size <= limit else None
 
     def request(self, body: bytes) -> Request:
@@ -94,7 +94,13 @@ class Exchange:
             await asyncio.wait({work_task, watcher})
 
     async def start(self, head: Head) -> None:
-        """Send the head of the response."""
+        """Send the head of the response, after the whole request was read: a caller still sending might miss it.
+
+        Raises:
+            CallerGone: the caller closed the connection while sending.
+        """
+        if not self._read:
+            await self.body(0)
         self.started = True
         self._head = head
         await self._send({"type": "http.response.start", "status": head.status, "headers": list(head.headers)})

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from polylambda.local.logtail import LogTail
 from polylambda.server.broker import Invocation, Outcome, Response
 from polylambda.server.errors import InvocationRefused, QueueFull
-from polylambda.server.function import FunctionConfiguration
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
+
+    from polylambda.server.function import FunctionConfiguration
 
 
 class Invoker(Protocol):

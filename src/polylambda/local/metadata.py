@@ -6,11 +6,14 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from polylambda.local.apierror import ApiError
 from polylambda.rapi.headers import JSON
 from polylambda.server.broker import Invocation
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 CLIENT_CONTEXT = "x-amz-client-context"
 TENANT_ID = "x-amz-tenant-id"

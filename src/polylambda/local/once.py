@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from typing import TYPE_CHECKING
 
 from polylambda.local.answers import BadAnswer, Prelude
-from polylambda.local.console import Screen
+from polylambda.local.screen import Screen
 from polylambda.local.environment import Environment
 from polylambda.local.function import Function
-from polylambda.local.options import configuration, with_env_file
+from polylambda.local.options import configuration, runtime_environment
 from polylambda.rapi.headers import HTTP_INTEGRATION, JSON
 from polylambda.server.broker import Invocation, Outcome
 
@@ -55,19 +54,13 @@ def invoke_once(
     return asyncio.run(_invoke(command, options, payload, client_context, stream))
 
 
-async def _invoke(
-    command: Sequence[str], options: Options, payload: bytes, client_context: str, stream: bool
-) -> int:
+async def _invoke(command: Sequence[str], options: Options, payload: bytes, client_context: str, stream: bool) -> int:
     screen = Screen(sys.stderr)
-
-    def environ() -> dict[str, str]:
-        return with_env_file({**os.environ, "PYTHONUNBUFFERED": "1"}, options.env_file)
-
-    settings = configuration(environ(), options)
+    settings = configuration(runtime_environment(options), options)
     environment = Environment(
         command,
         settings,
-        environ=environ,
+        environ=lambda: runtime_environment(options),
         observer=_Problems(screen),
         on_output=lambda _, line: screen.output(line),
         queue_limit=1,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -91,14 +92,17 @@ def from_settings(settings: Settings) -> Options:
     return Options(host=host_of(settings), port=port_of(settings), endpoint=endpoint_of(settings))
 
 
-def with_env_file(environ: Mapping[str, str], path: Path | None) -> dict[str, str]:
-    """Return `environ`, overridden by what the file at `path` says.
+def runtime_environment(options: Options) -> dict[str, str]:
+    """Return the environment variables that a runtime inherits: ours, overridden by the env file.
 
     Raises:
         ConfigurationError: the file cannot be read.
     """
+    # Our own are passed on, not read. Without buffering, what the function prints is seen when it prints it.
+    environ = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    path = options.env_file
     if path is None:
-        return dict(environ)
+        return environ
     try:
         with path.open(encoding="utf-8") as file:
             values = dotenv_values(stream=file)
@@ -106,7 +110,7 @@ def with_env_file(environ: Mapping[str, str], path: Path | None) -> dict[str, st
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ConfigurationError(f"the env file {path} cannot be read: {reason}") from error
     # A name without `=` sets nothing.
-    return {**environ, **{name: value for name, value in values.items() if value is not None}}
+    return environ | {name: value for name, value in values.items() if value is not None}
 
 
 def configuration(environ: Mapping[str, str], options: Options) -> FunctionConfiguration:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from polylambda.local.apierror import ApiError
-from polylambda.server.function import FunctionConfiguration
+
+if TYPE_CHECKING:
+    from polylambda.server.function import FunctionConfiguration
 
 LATEST = "$LATEST"
 
 # A name, name:qualifier, an ARN, or a part of one: the FunctionName parameter of
 # https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html.
 _REFERENCE = re.compile(
-    r"(?:arn:aws[a-z-]*:lambda:)?(?:[a-z]{2}(?:-[a-z]+)+-\d:)?(?:\d{12}:)?(?:function:)?"
+    r"(?:(?:arn:aws[a-z-]*:lambda:[a-z0-9-]+:)?\d{12}:function:)?"
     r"(?P<name>[A-Za-z0-9_.-]+)(?::(?P<qualifier>\$LATEST(?:\.PUBLISHED)?|[A-Za-z0-9_-]+))?"
 )
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
 import sys
 import traceback
@@ -18,10 +17,10 @@ from typing import TYPE_CHECKING, Self
 import polylambda
 from polylambda.local import http
 from polylambda.local.app import LocalApp
-from polylambda.local.console import Screen
+from polylambda.local.screen import Screen
 from polylambda.local.environment import Environment
 from polylambda.local.function import Function
-from polylambda.local.options import configuration, with_env_file
+from polylambda.local.options import configuration, runtime_environment
 from polylambda.local.watch import watch
 from polylambda.server.broker import Outcome
 
@@ -93,11 +92,11 @@ class LocalServer:
         """
         self._options = options
         self._screen = screen
-        function = configuration(self._environ(), options)
+        function = configuration(runtime_environment(options), options)
         self._environment = Environment(
             command,
             function,
-            environ=self._environ,
+            environ=lambda: runtime_environment(options),
             observer=screen,
             on_output=self._output,
             queue_limit=options.limit,
@@ -160,10 +159,6 @@ class LocalServer:
         self._screen.event(sentence)
         self._environment.renew()
 
-    def _environ(self) -> dict[str, str]:
-        # Passed on, not read. Without buffering, what the function prints is seen when it prints it.
-        return with_env_file({**os.environ, "PYTHONUNBUFFERED": "1"}, self._options.env_file)
-
     def _output(self, stream: Literal["stdout", "stderr"], line: bytes) -> None:
         self.function.log_tail.add(line)
         self._screen.output(line)
@@ -183,7 +178,7 @@ class LocalServer:
 def _ways_in(server: LocalServer, options: Options) -> dict[str, str]:
     name = server.function.configuration.name
     return {
-        "invoke": f"curl -d '{{\"name\": \"world\"}}' {server.url}{options.endpoint}",
+        "invoke": f'curl -d \'{{"name": "world"}}\' {server.url}{options.endpoint}',
         "function URL": f"curl {server.url}/any/path",
         "AWS CLI, SDKs": f"aws lambda invoke --endpoint-url {server.url} --function-name {name} out.json",
         "reload": f"on changes in {', '.join(map(str, options.watch))}" if options.watch else "off",

@@ -8,10 +8,12 @@ from __future__ import annotations
 import base64
 import json
 import time
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 # RFC 9110, section 7.6.1, and what its predecessors added: they end at each hop.
 _HOP_BY_HOP = frozenset(

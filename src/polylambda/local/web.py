@@ -12,13 +12,16 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from polylambda.local import answers, metadata, urls
 from polylambda.local.answers import INTERNAL_SERVER_ERROR, Answer, BadAnswer, Head, Prelude
-from polylambda.local.exchange import Exchange
-from polylambda.local.function import Function, Run
 from polylambda.rapi.headers import HTTP_INTEGRATION, JSON, MAX_PAYLOAD
 from polylambda.server.broker import Invocation, Outcome, Response
+
+if TYPE_CHECKING:
+    from polylambda.local.exchange import Exchange
+    from polylambda.local.function import Function, Run
 
 _FORM = "application/x-www-form-urlencoded"
 
@@ -90,18 +93,17 @@ class FunctionUrl:
         """Answer a request.
 
         Raises:
-            ApiError: a header is malformed.
             InvocationRefused: there is no room for the invocation.
         """
         body = await exchange.body(MAX_PAYLOAD)
         if body is None:
             await exchange.answer(_told(413, f"the request has more than {MAX_PAYLOAD} bytes"))
             return
-        invocation = metadata.invocation(
-            {name: value for name, value in exchange.headers.items() if name == metadata.TRACE_ID},
-            b"",
-            arn=self._function.configuration.arn,
+        invocation = Invocation(
+            payload=b"",
             timeout=self._function.timeout,
+            invoked_function_arn=self._function.configuration.arn,
+            trace_id=exchange.headers.get(metadata.TRACE_ID, ""),
         )
         payload = urls.payload(exchange.request(body), request_id=invocation.request_id, now=time.time())
         await exchange.while_connected(self._respond(exchange, replace(invocation, payload=payload)))

@@ -48,7 +48,8 @@ class AsyncWorker:
 
         Raises:
             RuntimeApiError: the Runtime API cannot be reached any more.
-            SystemExit, KeyboardInterrupt: the handler raised it; its invocation was answered with an error.
+            SystemExit, KeyboardInterrupt: the handler raised it; its invocation was answered with an error. Or `abort`
+                was called.
         """
         try:
             await self._client.run()
@@ -63,6 +64,13 @@ class AsyncWorker:
     def stop(self) -> None:
         """End `run` once the invocation under way is answered."""
         self._client.stop()
+
+    def abort(self, reason: SystemExit) -> None:
+        """End `run` with `reason` at once: the invocation under way is cancelled and answered with that error."""
+        self._fatal = reason
+        self._client.stop()
+        if self._task is not None:
+            self._task.cancel("the environment is about to end")
 
     def _received(self, invocation: Invocation) -> None:
         self._task = _start(self._serve(invocation), self._loop, copy_context())

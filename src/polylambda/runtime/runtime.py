@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from polylambda.handlers import Handler, Middleware
     from polylambda.lifespan import LifespanLike
 
+_ABORTED = 128 + 15  # exit status: as shells count a process that SIGTERM ended
+
 _log = logging.getLogger("polylambda")
 _running = threading.Lock()
 
@@ -35,6 +37,11 @@ class LambdaRuntime:
     """Run one handler, one invocation at a time.
 
     Outside Lambda (`AWS_LAMBDA_RUNTIME_API` unset) `run` starts the local server instead.
+
+    Attributes:
+        handler: as it was given.
+        lifespan: as it was given.
+        middleware: as it was given.
 
     Example:
         >>> def handler(event, context):
@@ -60,9 +67,9 @@ class LambdaRuntime:
             middleware: callables `(payload, response, context, call_next)` around the handler, outermost first.
             settings: what would be read from the environment, whose `AWS_LAMBDA_MAX_CONCURRENCY` means nothing here.
         """
-        self._load = lambda: handler
-        self._lifespan = lifespan
-        self._middleware = tuple(middleware)
+        self.handler = handler
+        self.lifespan = lifespan
+        self.middleware = tuple(middleware)
         self._settings = settings
         self._run: _Run | None = None
 
@@ -77,7 +84,7 @@ class LambdaRuntime:
             ConfigurationError: the caller is itself run by an event loop.
             SystemExit: the function could not start, or the Runtime API is gone; the log says why.
         """
-        run = _Run(self._settings or Settings(), self._load, self._lifespan, self._middleware)
+        run = _Run(self._settings or Settings(), lambda: self)
         with _Only():
             self._run = run
             try:
@@ -95,6 +102,8 @@ class LambdaRuntime:
 def run_named(name: str, settings: Settings) -> None:
     """Run the handler called `name`, such as `app.handler`: what `python -m polylambda` does.
 
+    It may also name a `LambdaRuntime`, whose handler then runs with its lifespan and middleware.
+
     Raises:
         SystemExit: the function could not start, or the Runtime API is gone; the log says why.
     """
@@ -103,25 +112,19 @@ def run_named(name: str, settings: Settings) -> None:
     if settings.task_root is not None and settings.task_root not in sys.path:
         sys.path.insert(0, settings.task_root)
     with _Only():
-        _Run(settings, lambda: load_handler(name), None, ()).execute()
+        _Run(settings, lambda: load_handler(name)).execute()
 
 
 class _Run:
     """One run of a runtime."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        load: Callable[[], object],
-        lifespan: LifespanLike | None,
-        middleware: Sequence[Middleware],
-    ) -> None:
+    def __init__(self, settings: Settings, load: Callable[[], object]) -> None:
         self._settings = settings
         self._load = load
-        self._lifespan = Lifespan(lifespan)
-        self._middleware = middleware
-        self._termination = Termination(self.stop)
+        self._lifespan = Lifespan(None)
+        self._termination = Termination(self.stop, self._abort)
         self._stop_worker: Callable[[], object] | None = None
+        self._abort_worker: Callable[[], object] | None = None
         self._stopping = False
 
     def execute(self) -> None:
@@ -150,11 +153,18 @@ class _Run:
         if self._stop_worker is not None:
             self._stop_worker()
 
+    def _abort(self) -> None:
+        """End the run at once; called from a signal handler."""
+        abort, self._abort_worker = self._abort_worker, None
+        if abort is None:
+            raise SystemExit(_ABORTED)
+        abort()
+
     def _execute(self, address: Address) -> None:
         with _Initialising(address):
             logs.setup(self._settings)
             loop.choose(self._settings.loop)
-            handler = compile_handler(self._load(), self._middleware)
+            handler = self._compile()
             if handler.is_async:
                 loop.prepare()
         with self._termination:
@@ -162,6 +172,12 @@ class _Run:
                 loop.run_until_complete(self._serve_async(address, handler))
             else:
                 self._serve(address, handler)
+
+    def _compile(self) -> Handler:
+        target = self._load()
+        runtime = target if isinstance(target, LambdaRuntime) else LambdaRuntime(target)
+        self._lifespan = Lifespan(runtime.lifespan)
+        return compile_handler(runtime.handler, runtime.middleware)
 
     def _serve(self, address: Address, handler: Handler) -> None:
         from polylambda.rapi.blocking import BlockingClient
@@ -196,11 +212,12 @@ class _Run:
             worker = AsyncWorker(address, handler, self._settings, state=state)
             running = asyncio.get_running_loop()
             self._stop_worker = lambda: running.call_soon_threadsafe(worker.stop)
+            self._abort_worker = lambda: running.call_soon_threadsafe(worker.abort, SystemExit(_ABORTED))
             if self._stopping:
                 worker.stop()
             await worker.run()
         finally:
-            self._stop_worker = None
+            self._stop_worker = self._abort_worker = None
             extension.close()
             with _Ending():
                 await self._lifespan.leave_async()

@@ -12,14 +12,15 @@ if TYPE_CHECKING:
 
 
 class Termination:
-    """Calls `stop` on the first SIGTERM and exits on the second, as long as it is entered.
+    """Calls `stop` on the first SIGTERM and `abort` on any further one, as long as it is entered.
 
     A handler of the function's own is called before: what it does at the end of its life still happens. Who ignores the
     signal goes on ignoring it. Off the main thread nothing happens, since signals go there.
     """
 
-    def __init__(self, stop: Callable[[], object]) -> None:
+    def __init__(self, stop: Callable[[], object], abort: Callable[[], object]) -> None:
         self._stop = stop
+        self._abort = abort
         self._theirs: Callable[[int, FrameType | None], object] | None = None
         self._installed = False
         self._received = False
@@ -53,7 +54,8 @@ class Termination:
         if self._passing_on:
             return  # theirs calls the handler that it found, which is ours
         if self._received:
-            raise SystemExit(128 + number)
+            self._abort()
+            return
         self._received = True
         if self._theirs is not None:
             self._passing_on = True

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
 
     from polylambda.server.environment import RuntimeApi
 
-OutputLine = Callable[[Literal["stdout", "stderr"], bytes], None]
+Stream = Literal["stdout", "stderr"]
+OutputLine = Callable[[Stream, bytes], None]
+
+_STREAMS: tuple[Stream, ...] = ("stdout", "stderr")
 
 MAX_LINE = 256 * 1024  # bytes; a longer line is passed on in pieces
 _LAST_WORDS = 1.0  # seconds for the rest of the output, when somebody outside the group keeps the pipe open
@@ -114,21 +118,27 @@ class RuntimeProcess:
         if self._process is not None:
             raise CannotStart(f"{self._command[0]} runs already, as process {self.pid}; stop it first")
         self._api.runtime_started()
-        pipe = None if self._on_output is None else subprocess.PIPE
-        try:
-            self._process = await asyncio.create_subprocess_exec(
-                *self._command,
-                stdin=subprocess.DEVNULL,
-                stdout=pipe,
-                stderr=pipe,
-                cwd=self._cwd,
-                env=self._environ | self._api.function.environment_variables(self._api.address),
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise CannotStart(f"cannot run {self._command[0]!r}: {error.strerror or error}") from error
-        self._stopping = False
-        self._watch = asyncio.create_task(self._attend(self._process), name=f"runtime {self._process.pid}")
+        outputs: list[_Lines] = []
+        inherited: dict[str, int] = {}
+        with ExitStack() as always, ExitStack() as on_failure:
+            for name in _STREAMS if self._on_output is not None else ():
+                lines, inherited[name] = await _open_output(name, self._on_output)
+                always.callback(os.close, inherited[name])
+                on_failure.callback(lines.close)
+                outputs.append(lines)
+            try:
+                self._process = await asyncio.create_subprocess_exec(
+                    *self._command,
+                    stdin=subprocess.DEVNULL,
+                    cwd=self._cwd,
+                    env=self._environ | self._api.function.environment_variables(self._api.address),
+                    start_new_session=True,
+                    **inherited,
+                )
+            except OSError as error:
+                raise CannotStart(f"cannot run {self._command[0]!r}: {error.strerror or error}") from error
+            on_failure.pop_all()
+        self._watch = asyncio.create_task(self._attend(self._process, outputs), name=f"runtime {self._process.pid}")
 
     async def __aenter__(self) -> Self:
         """Start it."""
@@ -160,26 +170,20 @@ class RuntimeProcess:
             raise CannotStart(f"{self._command[0]} was never started")
         return self._watch
 
-    async def _attend(self, process: asyncio.subprocess.Process) -> Exit:
+    async def _attend(self, process: asyncio.subprocess.Process, outputs: list[_Lines]) -> Exit:
         """See the process through to its end, and everything that follows from it."""
-        readers = [
-            asyncio.create_task(_read(stream, name, self._on_output))
-            for name, stream in (("stdout", process.stdout), ("stderr", process.stderr))
-            if stream is not None and self._on_output is not None
-        ]
         try:
             ended = Exit(await process.wait())
             # Without its first process an environment is dead, whatever the others would like to do.
             self._signal(process, signal.SIGKILL)
-            if readers:
-                await asyncio.wait(readers, timeout=_LAST_WORDS)
+            if outputs:
+                await asyncio.wait([lines.ended for lines in outputs], timeout=_LAST_WORDS)
         finally:
             self._signal(process, signal.SIGKILL)
-            for reader in readers:
-                reader.cancel()
+            for lines in outputs:
+                lines.close()
             self._process = None
-        await asyncio.gather(*readers, return_exceptions=True)
-        self._api.runtime_exited(ended.reason, stopped=self._stopping)
+        self._api.runtime_exited(ended.reason)
         if self._on_exit is not None:
             self._on_exit(ended)
         return ended
@@ -192,15 +196,47 @@ class RuntimeProcess:
             pass  # it has ended, with all its children
 
 
-async def _read(stream: asyncio.StreamReader, name: Literal["stdout", "stderr"], on_output: OutputLine) -> None:
-    """Pass on the lines of `stream` until it ends."""
-    line = b""
-    while data := await stream.read(64 * 1024):
-        *lines, line = (line + data).split(b"\n")
-        for whole in lines:
-            on_output(name, whole)
-        if len(line) > MAX_LINE:
-            on_output(name, line)
-            line = b""
-    if line:
-        on_output(name, line)
+class _Lines(asyncio.Protocol):
+    """One stream of a process's output, in lines.
+
+    Not a pipe of asyncio's: those keep `Process.wait` waiting as long as any grandchild holds their other end.
+    """
+
+    def __init__(self, name: Stream, on_output: OutputLine) -> None:
+        self._name: Stream = name
+        self._on_output = on_output
+        self._line = b""
+        self._transport: asyncio.BaseTransport | None = None
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def close(self) -> None:
+        """Listen no longer."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        *lines, self._line = (self._line + data).split(b"\n")
+        for line in lines:
+            self._on_output(self._name, line)
+        if len(self._line) > MAX_LINE:
+            self._flush()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._line:
+            self._flush()
+        self.ended.set_result(None)
+
+    def _flush(self) -> None:
+        line, self._line = self._line, b""
+        self._on_output(self._name, line)
+
+
+async def _open_output(name: Stream, on_output: OutputLine) -> tuple[_Lines, int]:
+    """Open a stream; returns its lines, and the descriptor for the process to write to."""
+    read_end, write_end = os.pipe()
+    loop = asyncio.get_running_loop()
+    _, lines = await loop.connect_read_pipe(lambda: _Lines(name, on_output), open(read_end, "rb", buffering=0))
+    return lines, write_end

@@ -15,6 +15,7 @@ from polylambda.lifespan import Lifespan
 from polylambda.report import report
 from polylambda.response import DONE, ResponseStream
 from polylambda.runtime import verdict as verdicts
+from polylambda.runtime.runtime import LambdaRuntime
 from polylambda.testing.context import make_context
 from polylambda.testing.recording import recording
 from polylambda.testing.result import Result
@@ -43,13 +44,19 @@ class HandlerClient:
     def __init__(
         self, handler: object, *, lifespan: LifespanLike | None = None, middleware: Sequence[Middleware] = ()
     ) -> None:
-        """Compile `handler` as `LambdaRuntime` does, with the same options.
+        """Compile a handler as its runtime does.
+
+        Args:
+            handler: as for `LambdaRuntime`; or a `LambdaRuntime`, which brings its own lifespan and middleware.
+            lifespan: as for `LambdaRuntime`.
+            middleware: as for `LambdaRuntime`.
 
         Raises:
             ConfigurationError: it is no handler, or an annotation cannot be decoded.
         """
-        self._handler = compile_handler(handler, middleware)
-        self._lifespan = Lifespan(lifespan)
+        runtime = as_runtime(handler, lifespan, middleware)
+        self._handler = compile_handler(runtime.handler, runtime.middleware)
+        self._lifespan = Lifespan(runtime.lifespan)
         self._entered = False
         self._state: object = None
         self._owned = ExitStack()
@@ -118,6 +125,21 @@ class HandlerClient:
         if context.state is None:
             context.state = self._state
         return _Call(self._handler, payload_of(event), context)
+
+
+def as_runtime(handler: object, lifespan: LifespanLike | None, middleware: Sequence[Middleware]) -> LambdaRuntime:
+    """Return the runtime that `handler` is, or one of a handler and what goes with it.
+
+    Raises:
+        PolylambdaError: a runtime was given together with what it brings itself.
+    """
+    if not isinstance(handler, LambdaRuntime):
+        return LambdaRuntime(handler, lifespan=lifespan, middleware=middleware)
+    if lifespan is not None or middleware:
+        raise PolylambdaError(
+            "a LambdaRuntime brings its own lifespan and middleware: leave lifespan= and middleware= out"
+        )
+    return handler
 
 
 def payload_of(event: object) -> bytes:

@@ -16,7 +16,7 @@ from polylambda.server.environment import RuntimeApi
 from polylambda.server.errors import BrokerClosed
 from polylambda.server.function import FunctionConfiguration
 from polylambda.settings import Settings
-from polylambda.testing.client import payload_of
+from polylambda.testing.client import as_runtime, payload_of
 from polylambda.testing.context import FUNCTION_NAME
 from polylambda.testing.recording import Recorder, recording
 from polylambda.testing.result import Result
@@ -57,15 +57,13 @@ class RuntimeClient:
         """Describe the runtime; entering starts it.
 
         Args:
-            handler: as for `LambdaRuntime`.
+            handler: as for `LambdaRuntime`; or a `LambdaRuntime`, which brings its own lifespan and middleware.
             lifespan: as for `LambdaRuntime`.
             middleware: as for `LambdaRuntime`.
             timeout: seconds that an invocation may take.
             environ: more settings for the runtime, such as `AWS_LAMBDA_LOG_LEVEL`; the handler does not see them.
         """
-        self._handler = handler
-        self._lifespan = lifespan
-        self._middleware = middleware
+        self._described = as_runtime(handler, lifespan, middleware)
         self._timeout = timeout
         self._environ = environ or {}
         self._platform = _Platform(FunctionConfiguration(name=FUNCTION_NAME))
@@ -83,9 +81,8 @@ class RuntimeClient:
             self._recorder = stack.enter_context(recording())
             platform = stack.enter_context(self._platform)
             settings = Settings({**platform.variables, **self._environ})
-            runtime = LambdaRuntime(
-                self._handler, lifespan=self._lifespan, middleware=self._middleware, settings=settings
-            )
+            of = self._described
+            runtime = LambdaRuntime(of.handler, lifespan=of.lifespan, middleware=of.middleware, settings=settings)
             thread = threading.Thread(target=self._run, args=(runtime,), name="runtime")
             thread.start()
             stack.callback(thread.join)

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from polylambda.local.console import Screen
+from polylambda.local.screen import Screen
 from polylambda.local.function import Run
 from polylambda.server.broker import Invocation, Outcome, Response
 

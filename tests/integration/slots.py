@@ -1,0 +1,147 @@
+"""One slot at work against a scripted server, the same way with every driver."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+
+import uvloop
+
+from polylambda.errors import RuntimeApiError
+from polylambda.rapi.address import Address
+from polylambda.rapi.aio import AsyncClient, AsyncSink
+from polylambda.rapi.blocking import BlockingClient, BlockingSink
+from polylambda.rapi.events import Invocation
+from polylambda.report import ErrorReport
+from tests.scripted import ScriptedServer
+
+DRIVERS = ("blocking", "asyncio", "uvloop")
+
+
+class Stream:
+    """An answer in pieces, with the error that cuts it short."""
+
+    def __init__(self, pieces: Sequence[bytes], report: ErrorReport | None = None, content_type: str = "text/plain"):
+        self.pieces = pieces
+        self.report = report
+        self.content_type = content_type
+
+
+class Early:
+    """A whole answer that is sent while the handler goes on."""
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+
+
+Answer = bytes | ErrorReport | Stream | Early
+Handler = Callable[[Invocation], Answer]
+
+
+class Slot:
+    """What a slot did: the invocations it got, and what steps of its streams raised."""
+
+    def __init__(self) -> None:
+        self.invocations: list[Invocation] = []
+        self.failures: list[RuntimeApiError] = []
+
+    @property
+    def ids(self) -> list[str]:
+        return [invocation.request_id for invocation in self.invocations]
+
+
+def serve(
+    driver: str,
+    script: Callable[[ScriptedServer], None],
+    handler: Handler = lambda invocation: b"answer",
+    *,
+    pipelining: bool = True,
+    host: str = "127.0.0.1",
+    name: str | None = None,
+) -> Slot:
+    """Run a slot against `script` until the script stops it; with `name`, reach the server by another name."""
+    slot = Slot()
+    with ScriptedServer(script, host=host) as server:
+        address = Address(server.address if name is None else f"{name}:{server.address.rpartition(':')[2]}")
+        if driver == "blocking":
+            _serve_blocking(server, address, handler, slot, pipelining=pipelining)
+        else:
+            loop_factory = uvloop.new_event_loop if driver == "uvloop" else asyncio.new_event_loop
+            with asyncio.Runner(loop_factory=loop_factory) as runner:
+                runner.run(_serve_async(server, address, handler, slot, pipelining=pipelining))
+    return slot
+
+
+def _serve_blocking(
+    server: ScriptedServer, address: Address, handler: Handler, slot: Slot, *, pipelining: bool
+) -> None:
+    client = BlockingClient(address, pipelining=pipelining)
+    server.stop_client = client.stop
+    try:
+        while (invocation := client.next()) is not None:
+            slot.invocations.append(invocation)
+            answer = handler(invocation)
+            if isinstance(answer, bytes):
+                client.answer(invocation, answer, "application/json", poll=True)
+            elif isinstance(answer, Early):
+                BlockingSink(client, invocation).answer(answer.body, "application/json")
+            elif isinstance(answer, ErrorReport):
+                client.error(invocation, answer, poll=True)
+            else:
+                _send_stream(BlockingSink(client, invocation), answer, slot)
+        client.settle()
+    finally:
+        client.close()
+
+
+def _send_stream(sink: BlockingSink, stream: Stream, slot: Slot) -> None:
+    try:
+        sink.start(stream.content_type)
+        for piece in stream.pieces:
+            sink.send(piece)
+        sink.end(stream.report)
+    except RuntimeApiError as error:
+        slot.failures.append(error)
+
+
+async def _serve_async(
+    server: ScriptedServer, address: Address, handler: Handler, slot: Slot, *, pipelining: bool
+) -> None:
+    loop = asyncio.get_running_loop()
+    tasks: set[asyncio.Task[None]] = set()
+
+    def received(invocation: Invocation) -> None:
+        slot.invocations.append(invocation)
+        answer = handler(invocation)
+        if isinstance(answer, bytes):
+            client.answer(invocation, answer, "application/json")
+        elif isinstance(answer, ErrorReport):
+            client.error(invocation, answer)
+        else:
+            task = loop.create_task(respond(AsyncSink(client, invocation), answer))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+
+    async def respond(sink: AsyncSink, answer: Stream | Early) -> None:
+        try:
+            if isinstance(answer, Early):
+                await sink.answer(answer.body, "application/json")
+                return
+            sink.start(answer.content_type)
+            for piece in answer.pieces:
+                await sink.send(piece)
+            await sink.end(answer.report)
+        except RuntimeApiError as error:
+            slot.failures.append(error)
+        finally:
+            client.resume()
+
+    def stop() -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(client.stop)
+
+    client = AsyncClient(address, received, pipelining=pipelining)
+    server.stop_client = stop
+    await client.run()
+    assert not tasks
