@@ -56,7 +56,7 @@ def main(scenes: Sequence[Callable[[], None]] | None = None) -> int:
     console.print(
         Text(f"\nAll of it as promised, and stopped again, in {time.monotonic() - began:.1f} s.", "bold green")
     )
-    console.print("The functions are in examples/, each with a README of three commands.")
+    console.print("The functions are in examples/, each with its README and its tests.")
     return 0
 
 

@@ -78,7 +78,7 @@ class Environment:
         self.broker = self.call(self._make_broker())
         self.api = RuntimeApi(self.broker, function=self.function)
         self.call(self.api.start())
-        self._stack.callback(lambda: self.call(self.api.stop()))
+        self._stack.callback(lambda: self.call(self._stop_api()))
         self._stack.callback(lambda: self._loop.call_soon_threadsafe(self.broker.close))
         return self
 
@@ -88,6 +88,13 @@ class Environment:
     @staticmethod
     async def _make_broker() -> Broker:
         return Broker()
+
+    async def _stop_api(self) -> None:
+        # A runtime that has ended may leave a connection that waits to be accepted; one that is half accepted would not
+        # be closed.
+        for _ in range(10):
+            await asyncio.sleep(0)
+        await self.api.stop()
 
     def _stop_loop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)

@@ -303,11 +303,9 @@ def _dump_unusual(value: object) -> bytes:
 
 
 def _normal(value: Any) -> Any:
-    """`value` with dicts for named tuples, and text for bytes, also in keys."""
-    if isinstance(value, (str, int, float)):
+    """`value` with dicts for named tuples, and text for keys that are bytes."""
+    if isinstance(value, (str, bytes, int, float)):
         return value
-    if isinstance(value, bytes):
-        return str(value, "utf-8")
     as_dict = getattr(value, "_asdict", None)
     if callable(as_dict):
         value = as_dict()

@@ -39,7 +39,7 @@ class TextFormatter(logging.Formatter):
     converter = time.gmtime
 
     def __init__(self) -> None:
-        super().__init__(_TEXT, _TEXT_TIME, defaults={"aws_request_id": ""})
+        super().__init__(_TEXT, _TEXT_TIME)
 
     def formatException(self, ei: ExceptionInfo) -> str:  # noqa: N802 logging's name
         """Return the traceback of an exception, from the user's first frame on."""
@@ -91,7 +91,7 @@ def json_line(fields: dict[str, Any]) -> str:
     """Return `fields` as one line of valid JSON with its newline, whatever the values are."""
     try:
         return _encode(fields) + "\n"
-    except Exception:  # noqa: BLE001 values bring their own __str__, which may raise anything
+    except Exception:
         return _encode(_plain(fields, ())) + "\n"
 
 
@@ -161,7 +161,7 @@ def _plain(value: Any, parents: tuple[int, ...]) -> Any:
             return [_plain(member, within) for member in members]
     try:
         _encode(value)
-    except Exception:  # noqa: BLE001 as above
+    except Exception:
         return _safe_text(value)
     return value
 

@@ -65,9 +65,9 @@ class LambdaHandler(logging.Handler):
         try:
             try:
                 text = self.format(record)
-            except Exception:  # noqa: BLE001 arguments bring their own __str__, which may raise anything
+            except Exception:
                 text = self.format(_without_arguments(record))
-        except Exception:  # noqa: BLE001 a formatter of the user's
+        except Exception:
             self.handleError(record)
             return
         as_json = isinstance(self.formatter, formats.JsonFormatter)

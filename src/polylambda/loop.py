@@ -1,12 +1,14 @@
-"""The one event loop of a process that asynchronous code shares, and which kind it is.
+"""The one event loop of a thread that asynchronous code shares, and which kind it is.
 
 A runtime for `async def` handlers runs on it. In a runtime for `def` handlers it stands still between uses: handlers may
 call `asyncio.run()`, and an asynchronous lifespan, or a decorator that hides a coroutine, still finds the same loop.
+A process has one runtime and so one such loop, unless a test has runtimes in threads.
 """
 
 from __future__ import annotations
 
 import sys
+import threading
 
 from polylambda.errors import ConfigurationError
 
@@ -18,7 +20,12 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-_runner: asyncio.Runner | None = None
+
+class _Shared(threading.local):
+    runner: asyncio.Runner | None = None
+
+
+_shared = _Shared()
 _choice = "auto"
 
 
@@ -40,13 +47,13 @@ def prepare() -> asyncio.Runner:
     Raises:
         ConfigurationError: the chosen kind of loop is not installed.
     """
-    global _runner
-    if _runner is None:
+    runner = _shared.runner
+    if runner is None:
         factory = _factory()
         import asyncio
 
-        _runner = asyncio.Runner(loop_factory=factory)
-    return _runner
+        runner = _shared.runner = asyncio.Runner(loop_factory=factory)
+    return runner
 
 
 def run_until_complete(main: Coroutine[Any, Any, T]) -> T:
@@ -58,8 +65,7 @@ def run_until_complete(main: Coroutine[Any, Any, T]) -> T:
 
 def close() -> None:
     """Cancel what is left on the shared loop and close it; nothing happens when it was never used."""
-    global _runner
-    runner, _runner = _runner, None
+    runner, _shared.runner = _shared.runner, None
     if runner is not None:
         runner.close()
 

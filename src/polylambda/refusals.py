@@ -153,8 +153,10 @@ def _problem(error: dict[str, Any]) -> str:
     if kind == "extra_forbidden":
         return _UNKNOWN
     if kind in _EXPECTED:
-        return f"expected {_EXPECTED[kind]}, got {_name(error['input'])}"
-    return _sentence(error["msg"].replace("Input should ", "must "))
+        problem = f"expected {_EXPECTED[kind]}, got {_name(error['input'])}"
+    else:
+        problem = _sentence(error["msg"].replace("Input should ", "must "))
+    return f"key: {problem}" if error["loc"][-1:] == ("[key]",) else problem
 
 
 def _name(value: object) -> str:

@@ -265,7 +265,7 @@ def safe_text(value: object) -> str:
     """Return `str(value)`, or a text that says why there is none."""
     try:
         return str(value)
-    except Exception as error:  # noqa: BLE001 it is the user's code
+    except Exception as error:
         return f"<{type(value).__name__} whose text raised {type(error).__name__}>"
 
 

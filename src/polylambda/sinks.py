@@ -49,7 +49,7 @@ class LineSink:
         self.fd = fd
         self._write = write
 
-    def write(self, text: str, level: int = 0, *, as_json: bool = False) -> None:  # noqa: ARG002 lines say neither
+    def write(self, text: str, level: int = 0, *, as_json: bool = False) -> None:
         """Write `text`, with a newline at its end if it has none."""
         self.write_raw(text if text.endswith("\n") else text + "\n")
 

@@ -87,7 +87,7 @@ class PlainStream(LineStream):
         super().__init__(original)
         self._sink = LineSink(fd)
 
-    def emit(self, text: str, context: LambdaContext | None) -> None:  # noqa: ARG002 text says not who wrote it
+    def emit(self, text: str, context: LambdaContext | None) -> None:
         """Write `text` to the descriptor."""
         self._sink.write_raw(text)
 

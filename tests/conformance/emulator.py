@@ -33,6 +33,8 @@ INVOCATIONS = "/2015-03-31/functions/function/invocations"
 HANG = 30.0
 """Seconds after which something that has not happened never will."""
 ATTEMPTS = 5
+UNAVAILABLE = "Runtime.Unavailable"
+"""The type of the error with which the managed-instances mode refuses an invocation."""
 
 _OWN_LINES = re.compile(
     r"time=\d{4}-\S+ level="
@@ -142,19 +144,21 @@ class Emulator:
     ) -> Answer:
         """Invoke the function and wait for its answer; `payload` is bytes, or is sent as JSON. Thread-safe.
 
-        The managed-instances mode refuses an invocation that finds no poll (400, `Runtime.Unavailable`). So this waits
+        The managed-instances mode refuses an invocation that finds no poll (400, UNAVAILABLE). So this waits
         for a poll first; a test that counts refusals says `wait_for_slot=False`, for all invocations of its emulator.
         """
-        if self._slots is not None and wait_for_slot:
-            turn = next(self._turns)
-            self._wait(lambda output: output.polls >= turn, f"that the runtime polls for invocation {turn}")
         body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=HANG)
-        with contextlib.closing(connection):
-            connection.request("POST", INVOCATIONS, body, {"Content-Type": content_type, **(headers or {})})
-            response = connection.getresponse()
-            answered = {name.lower(): value for name, value in response.getheaders()}
-            return Answer(response.status, answered, response.read())
+        head = {"Content-Type": content_type, **(headers or {})}
+        if self._slots is None or not wait_for_slot:
+            return self._post(body, head)
+        turn = next(self._turns)
+        self._wait(lambda output: output.polls >= turn, f"that the runtime polls for invocation {turn}")
+        # The emulator prints that there is a poll before it counts the slot as free.
+        deadline = time.monotonic() + HANG
+        while (answer := self._post(body, head)).error_type == UNAVAILABLE:
+            if time.monotonic() > deadline:
+                self._fail(f"it kept refusing invocation {turn}, although the runtime polls for it")
+        return answer
 
     def stop(self) -> None:
         """Stop the emulator as the platform stops an environment (SIGTERM), and wait until all its processes are gone."""
@@ -224,6 +228,14 @@ class Emulator:
                 return False
             raise
         return True
+
+    def _post(self, body: bytes, headers: Mapping[str, str]) -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=HANG)
+        with contextlib.closing(connection):
+            connection.request("POST", INVOCATIONS, body, headers)
+            response = connection.getresponse()
+            answered = {name.lower(): value for name, value in response.getheaders()}
+            return Answer(response.status, answered, response.read())
 
     def _wait_until_listening(self) -> None:
         assert self._process is not None

@@ -30,7 +30,7 @@ def handler(event, context):
         case "fail":
             raise ValueError("bad \\u00fc\\n\\"quoted\\"")
         case "sleep":
-            time.sleep(event["seconds"])
+            time.sleep(event["pause"])
         case "grow":
             return "x" * event["size"]
         case "meet":
@@ -63,9 +63,10 @@ class Environment:
         self.api = api
         self.output: list[bytes] = []
         self.exits = 0
+        self._new_output = asyncio.Event()
 
-    async def invoke(self, timeout: float = 30.0, **event: Any) -> Response:
-        return await self.api.broker.invoke(Invocation(payload=json.dumps(event).encode(), timeout=timeout))
+    async def invoke(self, seconds: float = 30.0, **event: Any) -> Response:
+        return await self.api.broker.invoke(Invocation(payload=json.dumps(event).encode(), timeout=seconds))
 
     async def result(self, **event: Any) -> Any:
         response = await self.invoke(**event)
@@ -73,10 +74,15 @@ class Environment:
         assert response.outcome is Outcome.SUCCESS, body
         return json.loads(body)
 
+    def on_output(self, stream: str, line: bytes) -> None:
+        self.output.append(line)
+        self._new_output.set()
+
     async def said(self, text: bytes) -> None:
         """Wait until the runtime has written `text`."""
         while not any(text in line for line in self.output):
-            await asyncio.sleep(0.01)
+            self._new_output.clear()
+            await self._new_output.wait()
 
     async def keep(self, process: RuntimeProcess) -> None:
         while True:
@@ -97,7 +103,7 @@ async def environment(python: str, root: Path, slots: int) -> AsyncIterator[Envi
             [python, "-m", "awslambdaric", "app.handler"],
             api,
             environ={"PATH": os.environ["PATH"]},
-            on_output=lambda _, line: env.output.append(line),
+            on_output=env.on_output,
         )
         keeper = asyncio.create_task(env.keep(process))
         try:
@@ -116,7 +122,9 @@ def slots(request: pytest.FixtureRequest) -> int:
 
 
 @pytest.fixture
-def run(awslambdaric_python: str, tmp_path: Path, slots: int) -> Callable[[Callable[[Environment], Awaitable[None]]], None]:
+def run(
+    awslambdaric_python: str, tmp_path: Path, slots: int
+) -> Callable[[Callable[[Environment], Awaitable[None]]], None]:
     def run(test: Callable[[Environment], Awaitable[None]]) -> None:
         async def main() -> None:
             async with asyncio.timeout(50), environment(awslambdaric_python, tmp_path, slots) as env:
@@ -210,7 +218,7 @@ def test_a_result_over_the_limit(run: Any, slots: int) -> None:
 
 def test_a_late_answer(run: Any, slots: int) -> None:
     async def test(env: Environment) -> None:
-        response = await env.invoke(do="sleep", seconds=0.5, timeout=0.1)
+        response = await env.invoke(0.1, do="sleep", pause=0.5)
         assert (response.outcome, response.error_type) == (Outcome.TIMEOUT, "Sandbox.Timedout")
         await env.said(b"Http response code: 410")
         assert await env.result(a=1) == {"a": 1}
@@ -230,7 +238,7 @@ def test_every_slot_is_used(run: Any, slots: int, tmp_path: Path) -> None:
 
 def test_an_exit(run: Any, slots: int) -> None:
     async def test(env: Environment) -> None:
-        response = await env.invoke(do="exit", status=3, timeout=0.5)
+        response = await env.invoke(0.5, do="exit", status=3)
         if slots == 1:
             assert (response.outcome, response.error_type) == (Outcome.FAILURE, "Runtime.ExitError")
             assert b"Runtime exited with error: exit status 3" in await response.read()

@@ -1,12 +1,18 @@
-"""A runtime made of a bare socket, to do what no decent client does."""
+"""A Runtime API server, and a runtime made of a bare socket, to do to it what no decent client does."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
+
+from polylambda.server.broker import Broker, Invocation, Response
+from polylambda.server.environment import RuntimeApi
 
 NEXT = b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: h\r\n\r\n"
 
@@ -102,3 +108,40 @@ class RawRuntime:
         if not data:
             raise EOFError(f"the server closed the connection after {self._buffer!r}")
         self._buffer += data
+
+
+@asynccontextmanager
+async def serving(**options: Any) -> AsyncIterator[tuple[Broker, RuntimeApi]]:
+    function = options.pop("function", None)
+    broker = Broker(**options)
+    async with RuntimeApi(broker, function=function) as api:
+        yield broker, api
+
+
+def run(test: Callable[[], Awaitable[None]]) -> None:
+    async def main() -> None:
+        async with asyncio.timeout(30):
+            await test()
+
+    asyncio.run(main())
+
+
+def invoke(broker: Broker, payload: bytes = b"{}", **metadata: Any) -> asyncio.Task[Response]:
+    return asyncio.create_task(
+        broker.invoke(Invocation(payload=payload, timeout=metadata.pop("timeout", 20), **metadata))
+    )
+
+
+def error_type(body: bytes) -> str:
+    return json.loads(body)["errorType"]
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for what the server has no event for."""
+    while not condition():  # noqa: ASYNC110
+        await asyncio.sleep(0)
+
+
+async def parked(api: RuntimeApi, count: int) -> None:
+    """Wait until `count` polls wait for an invocation."""
+    await until(lambda: len(api.broker._polls) == count)

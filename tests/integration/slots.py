@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import Callable, Sequence
 
 import uvloop
@@ -14,7 +15,7 @@ from polylambda.rapi.aio import AsyncClient, AsyncSink
 from polylambda.rapi.blocking import BlockingClient, BlockingSink
 from polylambda.rapi.events import Invocation
 from polylambda.report import ErrorReport
-from tests.scripted import ScriptedServer
+from tests.scripted import PATIENCE, ScriptedServer
 
 DRIVERS = ("blocking", "asyncio", "uvloop")
 
@@ -35,7 +36,18 @@ class Early:
         self.body = body
 
 
-Answer = bytes | ErrorReport | Stream | Early
+class Held:
+    """An answer that the handler gives when the gate opens; an event loop goes on meanwhile."""
+
+    def __init__(self, gate: threading.Event, answer: bytes) -> None:
+        self.gate = gate
+        self.answer = answer
+
+    def wait(self) -> None:
+        assert self.gate.wait(PATIENCE)
+
+
+Answer = bytes | ErrorReport | Stream | Early | Held
 Handler = Callable[[Invocation], Answer]
 
 
@@ -82,6 +94,9 @@ def _serve_blocking(
         while (invocation := client.next()) is not None:
             slot.invocations.append(invocation)
             answer = handler(invocation)
+            if isinstance(answer, Held):
+                answer.wait()
+                answer = answer.answer
             if isinstance(answer, bytes):
                 client.answer(invocation, answer, "application/json", poll=True)
             elif isinstance(answer, Early):
@@ -119,11 +134,16 @@ async def _serve_async(
         elif isinstance(answer, ErrorReport):
             client.error(invocation, answer)
         else:
-            task = loop.create_task(respond(AsyncSink(client, invocation), answer))
+            task = loop.create_task(respond(invocation, answer))
             tasks.add(task)
             task.add_done_callback(tasks.discard)
 
-    async def respond(sink: AsyncSink, answer: Stream | Early) -> None:
+    async def respond(invocation: Invocation, answer: Stream | Early | Held) -> None:
+        if isinstance(answer, Held):
+            await asyncio.to_thread(answer.wait)
+            client.answer(invocation, answer.answer, "application/json")
+            return
+        sink = AsyncSink(client, invocation)
         try:
             if isinstance(answer, Early):
                 await sink.answer(answer.body, "application/json")
@@ -138,8 +158,15 @@ async def _serve_async(
             client.resume()
 
     def stop() -> None:
+        stopped = threading.Event()
+
+        def now() -> None:
+            client.stop()
+            stopped.set()
+
         with contextlib.suppress(RuntimeError):  # the loop is closed
-            loop.call_soon_threadsafe(client.stop)
+            loop.call_soon_threadsafe(now)
+            stopped.wait(PATIENCE)
 
     client = AsyncClient(address, received, pipelining=pipelining)
     server.stop_client = stop

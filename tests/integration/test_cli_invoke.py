@@ -99,6 +99,11 @@ def test_stream_that_breaks_off():
     assert b"the stream broke off: Function.ValueError" in done.stderr
 
 
+def test_stream_that_breaks_off_is_an_error_in_one_piece():
+    done = invoke("app.pieces", "--event", '{"do": "raise"}')
+    assert (done.returncode, json.loads(done.stdout)["errorMessage"]) == (1, "no good")
+
+
 def test_prelude_goes_to_stderr():
     done = invoke("app.prelude")
     assert (done.returncode, done.stdout) == (0, b"made")

@@ -11,8 +11,6 @@ import sys
 import textwrap
 import threading
 
-import pytest
-
 # The alarm ends what waits for itself.
 START = """
 import logging, os, signal, sys, threading

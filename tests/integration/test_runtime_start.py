@@ -243,6 +243,25 @@ def test_modules_are_found_in_the_task_root(tmp_path):
         assert environment.invoke(b"1").body == b"1"
 
 
+def test_a_name_may_be_that_of_a_runtime(environment, tmp_path):
+    """Which runs with its lifespan and its middleware, and not the one that it would start as a program."""
+    source = """
+import contextlib
+from polylambda import LambdaRuntime
+
+def layer(payload, response, context, call_next):
+    call_next(b'"changed"', response, context)
+
+runtime = LambdaRuntime(
+    lambda event, context: [event, context.state], lifespan=contextlib.nullcontext("state"), middleware=[layer]
+)
+if __name__ == "__main__":
+    raise SystemExit("it was run as a program")
+"""
+    with environment.program(tmp_path, source, "-m", "polylambda", "app.runtime"):
+        assert environment.invoke().json == ["changed", "state"]
+
+
 # How many polls (E38)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from polylambda.server import process as process_module
 from polylambda.server.broker import Broker, Invocation, Outcome, Response
 from polylambda.server.environment import Phase, RuntimeApi
 from polylambda.server.errors import CannotStart
@@ -82,6 +83,8 @@ def test_runs_and_answers() -> None:
 
 
 def test_is_told_what_lambda_tells(tmp_path: Path) -> None:
+    folder = str(tmp_path.resolve())
+
     async def test() -> None:
         function = FunctionConfiguration(
             name="f",
@@ -101,7 +104,7 @@ def test_is_told_what_lambda_tells(tmp_path: Path) -> None:
             await runtime.start()
             await runtime.wait()
             cwd, leads_its_group, variables = json.loads(await output.line(0))
-            assert cwd == os.path.realpath(tmp_path)
+            assert cwd == folder
             assert leads_its_group
             variables.pop("LC_CTYPE", None)  # Python's own
             assert variables == {
@@ -242,6 +245,31 @@ def test_who_does_not_listen_is_killed_with_all_its_children() -> None:
     run(test)
 
 
+def test_output_that_somebody_else_keeps_open_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process_module, "LAST_WORDS", 0.01)
+
+    async def test() -> None:
+        listener = socket.create_server(("127.0.0.1", 0))
+        listener.setblocking(False)
+        port = listener.getsockname()[1]
+        child = f"import socket; socket.create_connection(('127.0.0.1', {port})).recv(1)"
+        code = (
+            f"import subprocess, sys; subprocess.Popen([sys.executable, '-S', '-c', {child!r}], start_new_session=True)"
+        )
+        before = set(os.listdir("/dev/fd"))
+        async with RuntimeApi(Broker()) as api:
+            runtime = process(api, code, on_output=lambda *_: None)
+            await runtime.start()
+            connection, _ = await asyncio.get_running_loop().sock_accept(listener)
+            with connection:  # the child lives, and ends with it
+                assert await runtime.wait() == Exit(0)
+        listener.close()
+        await asyncio.sleep(0)
+        assert len(set(os.listdir("/dev/fd")) - before) <= 2, "two are of asyncio's watching of children"
+
+    run(test)
+
+
 def test_children_do_not_outlive_their_runtime() -> None:
     async def test() -> None:
         listener = socket.create_server(("127.0.0.1", 0))
@@ -274,6 +302,40 @@ def test_what_cannot_be_run_is_said_so(command: list[str]) -> None:
         async with RuntimeApi(Broker()) as api:
             with pytest.raises(CannotStart, match=f"cannot run '{command[0]}'"):
                 await RuntimeProcess(command, api, environ={}).start()
+
+    run(test)
+
+
+def test_what_waits_for_a_runtime_that_is_stopped_before_its_first_poll_waits_for_the_next() -> None:
+    async def test() -> None:
+        output = Output()
+        async with RuntimeApi(Broker()) as api:
+            waiting = invoke(api.broker, "1")
+            slow = process(api, "import signal; print('up'); signal.pause()", on_output=output)
+            await slow.start()
+            await output.line(0)
+            await slow.stop()
+            async with process(api, RUNTIME):
+                assert (await waiting).outcome is Outcome.SUCCESS
+
+    run(test)
+
+
+@pytest.mark.parametrize("turns", range(0, 12, 2))
+def test_a_start_that_is_cancelled_leaves_nothing_behind(turns: int) -> None:
+    async def test() -> None:
+        before = set(os.listdir("/dev/fd"))
+        async with RuntimeApi(Broker()) as api:
+            runtime = process(api, RUNTIME, on_output=lambda *_: None)
+            starting = asyncio.create_task(runtime.start())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            starting.cancel()
+            await asyncio.wait([starting])
+            if not starting.cancelled():
+                await runtime.stop()
+            await asyncio.sleep(0)
+        assert len(set(os.listdir("/dev/fd")) - before) <= 2, "two are of asyncio's watching of children"
 
     run(test)
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from polylambda import AlreadyRunning, LambdaRuntime, PolylambdaError, ResponseStream, ResponseWriter
-from polylambda.testing import RuntimeClient
+from polylambda.testing import HandlerClient, RuntimeClient
 
 
 def echo(event, context):
@@ -115,7 +115,7 @@ def test_deadline_is_kept():
 
 
 def test_size_limit_holds():
-    with RuntimeClient(lambda event, context: "x" * 7_000_000) as client:
+    with RuntimeClient(lambda event, context: b"x" * 7_000_000) as client:
         result = client.invoke()
         assert client.invoke().error is not None
     assert result.error is not None
@@ -176,14 +176,12 @@ def test_runtime_brings_its_lifespan():
         assert client.invoke().value == "state"
 
 
-def test_settings_of_the_runtime(capsys):
+def test_settings_of_the_runtime():
     def handler(event, context):
-        context.log("a line of the log\n")
+        return context.function_name
 
-    with RuntimeClient(
-        handler, environ={"AWS_LAMBDA_FUNCTION_NAME": "orders", "AWS_LAMBDA_LOG_FORMAT": "JSON"}
-    ) as client:
-        assert client.invoke().answered
+    with RuntimeClient(handler, environ={"AWS_LAMBDA_FUNCTION_NAME": "orders"}) as client:
+        assert client.invoke().value == "orders"
 
 
 # A runtime that ends
@@ -207,7 +205,7 @@ def test_handler_that_is_none():
 
 def test_second_runtime_of_the_process():
     with RuntimeClient(echo) as client:
-        with pytest.raises(PolylambdaError, match="could not start") as caught, RuntimeClient(echo):
+        with pytest.raises(PolylambdaError, match="could not start: AlreadyRunning") as caught, RuntimeClient(echo):
             pass
         assert isinstance(caught.value.__cause__, AlreadyRunning)
         assert client.invoke(1).value == 1
@@ -241,3 +239,19 @@ def test_failing_test_is_not_hidden_by_the_end_of_the_runtime():
 
     with pytest.raises(ZeroDivisionError):
         use()
+
+
+def test_runtime_leaves_the_loop_of_other_clients_alone():
+    @contextlib.asynccontextmanager
+    async def lifespan():
+        life.append("enter")
+        yield
+        life.append("leave")
+
+    life = []
+    with HandlerClient(echo, lifespan=lifespan) as client:
+        with RuntimeClient(echo_async) as whole:
+            assert whole.invoke(1).value == 1
+        assert client.invoke(2).value == 2
+        assert life == ["enter"]
+    assert life == ["enter", "leave"]

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-_BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SERVES = re.compile(r"python \S+\.py$|python -m polylambda |polylambda dev ")
 _ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
 _DEFAULT_ADDRESS = "http://127.0.0.1:7000"
@@ -41,18 +41,25 @@ class Step:
         assert re.fullmatch(pattern, shown), f"$ {self.command}\n{shown}\n\ninstead of\n{expected}"
 
 
-def steps(page: Path) -> list[Step]:
-    """Return what the page's console blocks say, in their order."""
+def blocks(page: Path) -> list[tuple[str, str]]:
+    """Return language and text of the page's fenced blocks."""
+    return _BLOCK.findall(page.read_text())
+
+
+def steps_of(block: str) -> list[Step]:
+    """Return what a console block says."""
     found: list[Step] = []
-    for block in _BLOCK.findall(page.read_text()):
-        for line in block.splitlines():
-            if line.startswith("$ "):
-                found.append(Step(line.removeprefix("$ ")))
-            elif found[-1].command.endswith("\\"):
-                found[-1].command = f"{found[-1].command[:-1]}{line.strip()}"
-            else:
-                found[-1].output.append(line.rstrip())
+    for line in block.splitlines():
+        if line.startswith("$ "):
+            found.append(Step(line.removeprefix("$ ")))
+        else:
+            found[-1].output.append(line.rstrip())
     return found
+
+
+def steps(page: Path) -> list[Step]:
+    """Return what all console blocks of a page say."""
+    return [step for language, block in blocks(page) if language == "console" for step in steps_of(block)]
 
 
 class Terminal:
@@ -80,14 +87,20 @@ class Terminal:
             self._stop()
             self._server = Server(shlex.split(step.command), self._folder, self._environ)
             return
-        command = step.command
-        if self._server is not None:
-            command = command.replace(_DEFAULT_ADDRESS, self._server.address)
         done = subprocess.run(
-            ["bash", "-c", command], cwd=self._folder, env=self._environ, capture_output=True, text=True, check=False
+            ["bash", "-c", self.localised(step.command)],
+            cwd=self._folder,
+            env=self._environ,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, f"$ {step.command}\nended with {done.returncode}\n{done.stdout}{done.stderr}"
         step.check(done.stdout)
+
+    def localised(self, text: str) -> str:
+        """Return `text` with the address of the server that runs here in place of the default one."""
+        return text if self._server is None else text.replace(_DEFAULT_ADDRESS, self._server.address)
 
     def _stop(self) -> None:
         server, self._server = self._server, None

@@ -80,7 +80,12 @@ class ModelOrder(pydantic.BaseModel):
     id: uuid.UUID = pydantic.Field(alias="orderId")
     items: list[ModelLine] = []
     prices: dict[str, int] = {}
+    by_number: dict[int, str] = {}
     at: dt.datetime | None = None
+
+
+class ModelDay(pydantic.BaseModel):
+    day: dt.date = pydantic.Field(alias="onDay")
 
 
 class ModelCat(pydantic.BaseModel):
@@ -246,6 +251,18 @@ def test_decodes(annotation: Any, text: str, expected: object) -> None:
         (Kennel, '{"animals": [{"kind": "cat", "lives": "x"}]}', "event.animals[0].lives", "expected int, got str"),
         (Kennel, '{"animals": [{"kind": "dog"}]}', "event.animals[0].name", "field is missing"),
         (WithModel, '{"line": {"price": []}}', "event.line.price", "expected int, got array"),
+        (
+            ModelOrder,
+            f'{{"orderId": "{ID}", "by_number": {{"x": "a"}}}}',
+            "event.by_number.x",
+            "key: expected int, got str",
+        ),
+        (
+            ModelCat | ModelDog,
+            '{"kind": "dog", "name": 1}',
+            "event.kind",
+            "must be 'cat'; event.lives: field is missing; event.name: expected str, got int",
+        ),
         (ModelDataclass, '{"count": 0}', "event.count", "must be greater than 0"),
         (Annotated[list[int], pydantic.Field(min_length=1)], "[]", "event", None),
     ],
@@ -339,12 +356,12 @@ class Size(enum.IntEnum):
         (math.nan, "null"),
         (
             ModelOrder(orderId=ID, at=AT),
-            f'{{"orderId": "{ID}", "items": [], "prices": {{}}, "at": "2026-01-02T03:04:05Z"}}',
+            f'{{"orderId": "{ID}", "items": [], "prices": {{}}, "by_number": {{}}, "at": "2026-01-02T03:04:05Z"}}',
         ),
         ({"lines": [ModelLine(price=1)]}, '{"lines": [{"price": 1, "note": null}]}'),
         (
-            ["\ud800", Decimal("1.10"), ModelLine(price=1), Whole(2), {1: ID}],
-            f'["\\ud800", 1.10, {{"price": 1, "note": null}}, 2, {{"1": "{ID}"}}]',
+            ["\ud800", Decimal("1.10"), ModelDay(onDay=AT.date()), Whole(2), {1: ID}],
+            f'["\\ud800", 1.10, {{"onDay": "2026-01-02"}}, 2, {{"1": "{ID}"}}]',
         ),
     ],
 )

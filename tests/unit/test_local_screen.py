@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from polylambda.local.screen import Screen
 from polylambda.local.function import Run
+from polylambda.local.screen import Screen
 from polylambda.server.broker import Invocation, Outcome, Response
 
 INVOCATION = Invocation(payload=b"{}", request_id="12345678-aaaa")

@@ -57,7 +57,7 @@ def in_invocation(context, function):
     return contextvars.copy_context().run(call)
 
 
-# Levels (E41)
+# The levels of E41
 
 NAMES = {
     "TRACE": logging.DEBUG,
@@ -117,12 +117,20 @@ def test_a_level_set_before_or_after_wins(root):
     assert root.level == logging.INFO
 
 
-# Formats (E42, E43)
+# The formats of E42 and E43
 
 
 @pytest.mark.parametrize(
     ("value", "as_json"),
-    [("JSON", True), ("json", True), ("Json", True), (" JSON ", True), ("Text", False), ("INVALID", False), ("", False)],
+    [
+        ("JSON", True),
+        ("json", True),
+        ("Json", True),
+        (" JSON ", True),
+        ("Text", False),
+        ("INVALID", False),
+        ("", False),
+    ],
 )
 def test_the_format_is_json_or_text(capfd, value, as_json):
     setup(AWS_LAMBDA_LOG_FORMAT=value)
@@ -204,7 +212,7 @@ def test_a_formatter_of_the_users_that_raises_does_not_reach_the_handler(root, c
 def test_an_exception_without_a_newline_at_its_end_does_not_swallow_the_next_line(capfd, log_format):
     setup(AWS_LAMBDA_LOG_FORMAT=log_format)
     try:
-        raise ValueError("bad")
+        int("bad")
     except ValueError:
         logging.getLogger("app").exception("failed")
     logging.getLogger("app").warning("next")

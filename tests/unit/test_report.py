@@ -22,7 +22,7 @@ HERE = os.path.abspath(__file__)
 def caught(function, *args) -> BaseException:
     try:
         function(*args)
-    except BaseException as error:  # noqa: BLE001
+    except BaseException as error:
         return error
     raise AssertionError("nothing was raised")
 
@@ -157,6 +157,12 @@ def test_an_import_that_fails_shows_the_module_and_not_the_import_system(tmp_pat
     assert described.stack_trace == [
         f'  File "{tmp_path}/handler_that_imports.py", line 1, in <module>\n    import no_such_module_anywhere\n'
     ]
+
+
+def test_frames_of_the_import_system_are_left_out_when_it_raises():
+    trace = report(caught(importlib.import_module, "")).stack_trace
+    assert "<frozen" not in "".join(trace)
+    assert "in import_module" in trace[-1]
 
 
 def test_a_fault_shows_where_its_cause_is_in_the_users_code(tmp_path, monkeypatch):

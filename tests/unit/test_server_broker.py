@@ -1,87 +1,16 @@
+"""Who gets which invocation, and what becomes of those that nobody answers."""
+
 from __future__ import annotations
 
 import asyncio
-import base64
-import json
 
 import pytest
 
 from polylambda.server import broker as broker_module
-from polylambda.server.broker import Broker, Invocation, Outcome, Response
+from polylambda.server.broker import Broker, Invocation, Outcome
 from polylambda.server.errors import BrokerClosed, InvalidInvocation, QueueFull, Refusal
-from polylambda.server.ledger import Attempt
 from tests.unit import virtual_loop
-
-
-class Poll:
-    """A runtime's poll, and what came of it."""
-
-    def __init__(self) -> None:
-        self.attempt: Attempt | None = None
-
-    def deliver(self, attempt: Attempt) -> None:
-        assert self.attempt is None, "a poll gets one invocation"
-        self.attempt = attempt
-
-    @property
-    def request_id(self) -> str:
-        assert self.attempt is not None
-        return self.attempt.invocation.request_id
-
-
-class Sender:
-    """The request that carries an answer, and what it is told."""
-
-    def __init__(self) -> None:
-        self.resumed = 0
-        self.refusals: list[tuple[int, str]] = []
-
-    def resume(self) -> None:
-        self.resumed += 1
-
-    def refuse(self, refusal: Refusal) -> None:
-        self.refusals.append((refusal.status, refusal.error_type))
-
-
-def polls(broker: Broker, count: int) -> list[Poll]:
-    made = [Poll() for _ in range(count)]
-    for poll in made:
-        broker.poll(poll)
-    return made
-
-
-def begin(broker: Broker, request_id: str, mode: str | None = None, sender: Sender | None = None, attempt: str = ""):
-    return broker.begin_answer(request_id, attempt, sender or Sender(), content_type="text/plain", mode=mode)
-
-
-def answer(broker: Broker, request_id: str, body: bytes = b"ok") -> None:
-    upload = begin(broker, request_id)
-    upload.write(body)
-    upload.finish({})
-
-
-async def invoke(broker: Broker, request_id: str, timeout: float = 3.0) -> asyncio.Task[Response]:
-    """Begin an invocation, and let it come as far as it can."""
-    invocation = Invocation(payload=b"{}", request_id=request_id, timeout=timeout)
-    task = asyncio.create_task(broker.invoke(invocation))
-    await asyncio.sleep(0)
-    return task
-
-
-async def settled() -> None:
-    for _ in range(5):
-        await asyncio.sleep(0)
-
-
-def error_of(body: bytes) -> tuple[str, str]:
-    document = json.loads(body)
-    assert list(document) == ["errorType", "errorMessage"]
-    return document["errorType"], document["errorMessage"]
-
-
-def refused(refusal: pytest.ExceptionInfo[Refusal]) -> tuple[int, str]:
-    return refusal.value.status, refusal.value.error_type
-
+from tests.unit.fake_runtime import Poll, Sender, answer, begin, error_of, invoke, polls, refused, settled
 
 # Handing out
 
@@ -269,7 +198,7 @@ def test_a_timeout_is_an_error_of_the_invocation() -> None:
 def test_waiting_for_the_runtime_does_not_count() -> None:
     async def main() -> None:
         broker = Broker()
-        call = await invoke(broker, "a", timeout=1.0)
+        call = await invoke(broker, "a", 1.0)
         await asyncio.sleep(100)
         assert not call.done()
         polls(broker, 1)
@@ -301,7 +230,7 @@ def test_a_late_answer_is_410_once_then_400() -> None:
     async def main() -> None:
         broker = Broker()
         polls(broker, 2)
-        await (await invoke(broker, "a", timeout=1.0))
+        await (await invoke(broker, "a", 1.0))
         with pytest.raises(Refusal) as refusal:
             begin(broker, "a")
         assert refused(refusal) == (410, "InvokeTimeout")
@@ -318,313 +247,12 @@ def test_a_late_answer_is_410_once_then_400() -> None:
 def test_a_timeout_makes_room_for_the_next() -> None:
     async def main() -> None:
         broker = Broker(max_concurrency=1)
-        first, second = polls(broker, 2)
-        calls = [await invoke(broker, "a", timeout=1.0), await invoke(broker, "b", timeout=1.0)]
+        _, second = polls(broker, 2)
+        calls = [await invoke(broker, "a", 1.0), await invoke(broker, "b", 1.0)]
         assert (await calls[0]).outcome is Outcome.TIMEOUT
         assert second.request_id == "b"
         answer(broker, "b")
         assert (await calls[1]).outcome is Outcome.SUCCESS
-
-    virtual_loop.run(main())
-
-
-# Answers
-
-
-@pytest.mark.parametrize("mode", [None, "streaming"])
-def test_a_second_answer_is_refused(mode: str | None) -> None:
-    async def main() -> None:
-        broker = Broker()
-        polls(broker, 1)
-        call = await invoke(broker, "a")
-        upload = begin(broker, "a", mode)
-        with pytest.raises(Refusal) as refusal:
-            begin(broker, "a", mode)
-        assert refused(refusal) == (400, "InvalidRequestID")
-        upload.write(b"first")
-        upload.finish({})
-        with pytest.raises(Refusal) as refusal:
-            begin(broker, "a", mode)
-        assert refused(refusal) == (400, "InvalidRequestID")
-        with pytest.raises(Refusal) as refusal:
-            broker.error("a", "", "Function.Error", b"{}")
-        assert refused(refusal) == (400, "InvalidRequestID")
-        assert await (await call).read() == b"first"
-
-    virtual_loop.run(main())
-
-
-def test_an_unknown_id_changes_nothing() -> None:  # E56
-    async def main() -> None:
-        broker = Broker()
-        polls(broker, 1)
-        call = await invoke(broker, "a")
-        for attempt in (lambda: begin(broker, "b"), lambda: broker.error("b", "", "Function.Error", b"{}")):
-            with pytest.raises(Refusal) as refusal:
-                attempt()
-            assert refused(refusal) == (400, "InvalidRequestID")
-        answer(broker, "a")
-        assert (await call).outcome is Outcome.SUCCESS
-
-    virtual_loop.run(main())
-
-
-def test_the_attempt_must_be_the_right_one_if_it_is_named() -> None:
-    async def main() -> None:
-        broker = Broker()
-        (poll,) = polls(broker, 1)
-        call = await invoke(broker, "a")
-        assert poll.attempt is not None
-        with pytest.raises(Refusal) as refusal:
-            begin(broker, "a", attempt="another")
-        assert refused(refusal) == (400, "InvalidInvocationId")
-        upload = begin(broker, "a", attempt=poll.attempt.invocation_id)
-        upload.finish({})
-        response = await call
-        assert (response.outcome, await response.read()) == (Outcome.SUCCESS, b"")
-
-    virtual_loop.run(main())
-
-
-@pytest.mark.parametrize("mode", ["buffered", "", "Streaming", "bogus"])
-def test_a_wrong_response_mode_is_refused_and_the_caller_is_told(mode: str) -> None:
-    async def main() -> None:
-        broker = Broker()
-        polls(broker, 1)
-        call = await invoke(broker, "a")
-        with pytest.raises(Refusal) as refusal:
-            begin(broker, "a", mode)
-        assert refused(refusal) == (400, "InvalidFunctionResponseMode")
-        response = await call
-        assert (response.outcome, response.error_type) == (Outcome.ERROR, "Runtime.InvalidResponseModeHeader")
-        assert error_of(await response.read())[0] == "Runtime.InvalidResponseModeHeader"
-
-    virtual_loop.run(main())
-
-
-def test_an_error_is_passed_on_word_for_word() -> None:
-    async def main() -> None:
-        broker = Broker()
-        polls(broker, 1)
-        call = await invoke(broker, "a")
-        broker.error("a", "", "Function.MyError", b'{"errorMessage": "bad"}')
-        response = await call
-        assert (response.outcome, response.error_type) == (Outcome.ERROR, "Function.MyError")
-        assert await response.read() == b'{"errorMessage": "bad"}'
-        assert response.content_type == "application/json"
-
-    virtual_loop.run(main())
-
-
-@pytest.mark.parametrize("announced", [True, False])
-def test_a_buffered_answer_over_the_limit_is_refused_and_the_caller_is_told(announced: bool) -> None:
-    async def main() -> None:
-        broker = Broker(response_limit=10)
-        polls(broker, 1)
-        call = await invoke(broker, "a")
-        upload = begin(broker, "a")
-        upload.expect(10)
-        with pytest.raises(Refusal) as refusal:
-            if announced:
-                upload.expect(11)
-            else:
-                upload.write(b"12345")
-                upload.write(b"67890")
-                upload.write(b"1")
-        assert refused(refusal) == (413, "RequestEntityTooLarge")
-        assert str(refusal.value.message) == "Exceeded maximum allowed payload size (10 bytes)."
-        assert refusal.value.fatal
-        response = await call
-        assert (response.outcome, response.error_type) == (Outcome.ERROR, "Function.ResponseSizeTooLarge")
-        message = "Response payload size exceeded maximum allowed payload size (10 bytes)."
-        assert error_of(await response.read()) == ("Function.ResponseSizeTooLarge", message)
-
-    virtual_loop.run(main())
-
-
-def test_a_buffered_answer_at_the_limit_is_taken() -> None:
-    async def main() -> None:
-        broker = Broker(response_limit=10)
-        polls(broker, 1)
-        call = await invoke(broker, "a")
-        answer(broker, "a", b"1234567890")
-        assert await (await call).read() == b"1234567890"
-
-    virtual_loop.run(main())
-
-
-def test_a_buffered_answer_that_breaks_off_is_an_error_and_nothing_else() -> None:
-    async def main() -> None:
-        broker = Broker()
-        polls(broker, 1)
-        call = await invoke(broker, "a")
-        upload = begin(broker, "a")
-        upload.write(b"half an ans")
-        upload.truncate()
-        response = await call
-        assert (response.outcome, response.error_type) == (Outcome.TRUNCATED, "Runtime.TruncatedResponse")
-        assert error_of(await response.read())[0] == "Runtime.TruncatedResponse"
-
-    virtual_loop.run(main())
-
-
-# Streams
-
-
-def test_a_stream_is_known_by_its_head_and_arrives_in_pieces() -> None:
-    async def main() -> None:
-        broker = Broker()
-        polls(broker, 1)
-        call = await invoke(broker, "a")
-        upload = begin(broker, "a", "streaming")
-        response = await call
-        assert (response.streamed, response.outcome, response.content_type) == (True, Outcome.PENDING, "text/plain")
-        pieces = response.__aiter__()
-        for piece in (b"one", b"two"):
-            assert upload.write(piece)
-            assert await anext(pieces) == piece
-        upload.finish({})
-        assert [piece async for piece in pieces] == []
-        assert (response.outcome, response.error_type) == (Outcome.SUCCESS, None)
-
-    virtual_loop.run(main())
-
-
-def test_a_slow_caller_holds_the_runtime_back() -> None:
-    async def main() -> None:
-        broker = Broker(stream_buffer=10)
-        polls(broker, 1)
-        sender = Sender()
-        call = await invoke(broker, "a")
-        upload = begin(broker, "a", "streaming", sender)
-        assert upload.write(b"1234567890")
-        assert not upload.write(b"1")
-        response = await call
-        pieces = response.__aiter__()
-        assert await anext(pieces) == b"1234567890"
-        assert sender.resumed == 1
-        upload.finish({})
-        assert [piece async for piece in pieces] == [b"1"]
-
-    virtual_loop.run(main())
-
-
-def test_an_error_in_the_trailers_reaches_the_caller_behind_the_data() -> None:
-    async def main() -> None:
-        broker = Broker()
-        polls(broker, 1)
-        call = await invoke(broker, "a")
-        upload = begin(broker, "a", "streaming")
-        upload.write(b"some")
-        body = b'{"errorMessage": "\xc3\xbc"}'
-        upload.finish(
-            {
-                "lambda-runtime-function-error-type": "Function.Broke",
-                "lambda-runtime-function-error-body": base64.b64encode(body).decode(),
-            }
-        )
-        response = await call
-        assert await response.read() == b"some"
-        assert (response.outcome, response.error_type, response.error_body) == (Outcome.ERROR, "Function.Broke", body)
-
-    virtual_loop.run(main())
-
-
-def test_an_error_body_that_is_not_base64_is_dropped_and_the_type_kept() -> None:
-    async def main() -> None:
-        broker = Broker()
-        polls(broker, 1)
-        call = await invoke(broker, "a")
-        upload = begin(broker, "a", "streaming")
-        trailers = {"lambda-runtime-function-error-type": "wrong", "lambda-runtime-function-error-body": "***"}
-        upload.finish(trailers)
-        response = await call
-        assert (response.error_type, response.error_body) == ("Runtime.Unknown", b"")
-
-    virtual_loop.run(main())
-
-
-def test_an_error_post_in_the_middle_of_a_stream_cuts_it() -> None:
-    async def main() -> None:
-        broker = Broker()
-        polls(broker, 1)
-        sender = Sender()
-        call = await invoke(broker, "a")
-        upload = begin(broker, "a", "streaming", sender)
-        upload.write(b"some")
-        broker.error("a", "", "Function.Broke", b"{}")
-        response = await call
-        assert await response.read() == b"some"
-        assert (response.outcome, response.error_type, response.error_body) == (Outcome.ERROR, "Function.Broke", b"{}")
-        assert sender.refusals == [(400, "InvalidRequestID")]
-
-    virtual_loop.run(main())
-
-
-def test_a_timeout_in_the_middle_of_a_stream_ends_it_and_tells_the_runtime() -> None:
-    async def main() -> None:
-        broker = Broker()
-        polls(broker, 1)
-        sender = Sender()
-        call = await invoke(broker, "a", timeout=2.0)
-        begin(broker, "a", "streaming", sender).write(b"some")
-        response = await call
-        assert await response.read() == b"some"
-        assert (response.outcome, response.error_type) == (Outcome.TIMEOUT, "Sandbox.Timedout")
-        assert error_of(response.error_body) == ("Sandbox.Timedout", "Task timed out after 2.00 seconds")
-        assert sender.refusals == [(410, "InvokeTimeout")]
-        with pytest.raises(Refusal) as refusal:
-            begin(broker, "a")
-        assert refused(refusal) == (400, "InvalidRequestID")
-
-    virtual_loop.run(main())
-
-
-def test_a_stream_that_breaks_off_is_truncated() -> None:
-    async def main() -> None:
-        broker = Broker()
-        polls(broker, 1)
-        call = await invoke(broker, "a")
-        upload = begin(broker, "a", "streaming")
-        upload.write(b"some")
-        upload.truncate()
-        response = await call
-        assert await response.read() == b"some"
-        assert (response.outcome, response.error_type) == (Outcome.TRUNCATED, "Runtime.TruncatedResponse")
-
-    virtual_loop.run(main())
-
-
-def test_a_stream_over_the_limit_is_cut() -> None:
-    async def main() -> None:
-        broker = Broker(stream_limit=4)
-        polls(broker, 1)
-        call = await invoke(broker, "a")
-        upload = begin(broker, "a", "streaming")
-        upload.write(b"1234")
-        with pytest.raises(Refusal) as refusal:
-            upload.write(b"5")
-        assert refused(refusal) == (413, "RequestEntityTooLarge")
-        response = await call
-        assert await response.read() == b"1234"
-        assert (response.outcome, response.error_type) == (Outcome.ERROR, "Function.ResponseSizeTooLarge")
-
-    virtual_loop.run(main())
-
-
-def test_a_caller_that_hangs_up_in_a_stream_does_not_disturb_the_runtime() -> None:
-    async def main() -> None:
-        broker = Broker(stream_buffer=1)
-        polls(broker, 1)
-        sender = Sender()
-        call = await invoke(broker, "a")
-        upload = begin(broker, "a", "streaming", sender)
-        assert not upload.write(b"some")
-        await (await call).aclose()
-        assert sender.resumed == 1
-        assert upload.write(b"more")
-        upload.finish({})
-        assert sender.refusals == []
 
     virtual_loop.run(main())
 
@@ -711,9 +339,7 @@ def test_closing_refuses_what_waits_and_fails_what_runs() -> None:
     virtual_loop.run(main())
 
 
-@pytest.mark.parametrize(
-    "field", ["request_id", "content_type", "invoked_function_arn", "trace_id", "tenant_id"]
-)
+@pytest.mark.parametrize("field", ["request_id", "content_type", "invoked_function_arn", "trace_id", "tenant_id"])
 @pytest.mark.parametrize("text", ["a\r\nEvil: 1", "a\nb", "a\0b"])
 def test_metadata_cannot_smuggle_headers(field: str, text: str) -> None:
     async def main() -> None:

@@ -28,6 +28,7 @@ def test_pieces_come_as_they_arrive() -> None:
 
         async def read() -> None:
             async for piece in response:
+                await asyncio.sleep(0)
                 seen.append(piece)
 
         reader = asyncio.create_task(read())

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable
 from typing import Any
@@ -57,8 +58,7 @@ def converse(pieces: Iterable[bytes]) -> tuple[list[Request], Wire, Refusal | No
             try:
                 more = take(wire, requests)
             except Refusal as refusal:
-                assert b"connection: close" in wire.reply(Reply.refusing(refusal), last=refusal.fatal).lower()
-                assert wire.closing
+                check_last_reply(wire, refusal)
                 return requests, wire, refusal
             if wire.state is State.REPLY:
                 wire.reply(ACCEPTED)
@@ -69,9 +69,14 @@ def converse(pieces: Iterable[bytes]) -> tuple[list[Request], Wire, Refusal | No
     return requests, wire, None
 
 
+def check_last_reply(wire: Wire, refusal: Refusal) -> None:
+    assert b"connection: close" in wire.reply(Reply.refusing(refusal), last=refusal.fatal).lower()
+    assert wire.closing
+
+
 def split(data: bytes, cuts: Iterable[int]) -> list[bytes]:
     places = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
-    return [data[start:end] for start, end in zip(places, places[1:], strict=False)]
+    return [data[start:end] for start, end in itertools.pairwise(places)]
 
 
 CUTS = st.lists(st.integers(0, 10_000), max_size=12)
@@ -114,6 +119,18 @@ def test_the_same_poll_again_and_again_is_the_same_to_us() -> None:
     other = POLL.replace(b"Host: h", b"Host: other")
     requests, _, _ = converse([POLL, POLL, other, POLL])
     assert [request.head.headers["host"] for request in requests] == ["h", "h", "other", "h"]
+
+
+def test_an_empty_line_before_a_request_is_overlooked() -> None:
+    requests, _, refusal = converse([b"\r\n" + POLL, b"\r", b"\n" + POLL])
+    assert refusal is None
+    assert [request.summary[0] for request in requests] == ["GET", "GET"]
+
+
+def test_bodies_that_are_whole_and_bodies_that_are_not_may_follow_each_other() -> None:
+    requests, _, _ = converse([POLL, ANSWER[:-2], ANSWER[-2:], POLL, ANSWER, ANSWER[:-1], ANSWER[-1:], ANSWER, POLL])
+    bodies = [request.body for request in requests]
+    assert bodies == [b"", b"hello", b"", b"hello", b"hello", b"hello", b""]
 
 
 def test_a_query_string_is_no_part_of_the_path() -> None:

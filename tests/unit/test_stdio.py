@@ -132,7 +132,7 @@ def test_only_text_can_be_written_and_its_length_is_told():
     assert stream.write("four") == 4
     assert stream.write("") == 0
     with pytest.raises(TypeError, match="must be str, not bytes"):
-        stream.write(b"bytes")  # pyright: ignore
+        stream.write(b"bytes")  # pyright: ignore[reportArgumentType]
     stream.writelines(["1\n", "2\n"])
     assert [text for text, _ in stream.emitted] == ["four1\n", "2\n"]
 

@@ -238,10 +238,14 @@ def test_cancellation_inside_a_handler_is_its_own_failure():
     async def handler(event, context):
         raise asyncio.CancelledError("mine")
 
-    result = HandlerClient(handler).invoke()
-    assert isinstance(result.exception, asyncio.CancelledError)
-    assert result.error is not None
-    assert result.error["errorType"] == "CancelledError"
+    def def_handler(event, context):
+        raise asyncio.CancelledError("mine")
+
+    for each in (handler, def_handler):
+        result = HandlerClient(each).invoke()
+        assert isinstance(result.exception, asyncio.CancelledError)
+        assert result.error is not None
+        assert result.error["errorType"] == "CancelledError"
 
 
 # Responses
@@ -424,7 +428,7 @@ def test_lifespan_that_fails_leaves_nothing_open():
         pass
     from polylambda import loop
 
-    assert loop._runner is None
+    assert loop._shared.runner is None
 
 
 def test_runtime_brings_its_lifespan_and_middleware():

@@ -7,6 +7,7 @@ import pytest
 from polylambda import PolylambdaError
 from polylambda.rapi.headers import HTTP_INTEGRATION, JSON
 from polylambda.testing import HandlerClient, Result
+from polylambda.testing.result import split
 
 
 def result_of(value: object) -> Result:
@@ -105,26 +106,25 @@ WHOLE = b'{"statusCode": 202}' + b"\0" * 8 + b"one" + b"two"
 
 @pytest.mark.parametrize("size", range(1, len(WHOLE) + 1))
 def test_head_is_cut_off_wherever_the_pieces_end(size):
-    result = Result(content_type=HTTP_INTEGRATION, streamed=True)
-    result.take_body(WHOLE[at : at + size] for at in range(0, len(WHOLE), size))
-    assert result.prelude == b'{"statusCode": 202}'
-    assert result.body == b"onetwo"
-    assert b"" not in result.chunks
-    assert result.http.status == 202
+    prelude, chunks = split((WHOLE[at : at + size] for at in range(0, len(WHOLE), size)), HTTP_INTEGRATION)
+    assert prelude == b'{"statusCode": 202}'
+    assert b"".join(chunks) == b"onetwo"
+    assert b"" not in chunks
 
 
-def test_head_without_a_body():
-    result = Result(content_type=HTTP_INTEGRATION, streamed=True)
-    result.take_body([b"{}" + b"\0" * 8])
-    assert result.chunks == []
-    assert result.http.status == 200
+@pytest.mark.parametrize(("sent", "prelude"), [(b"{}" + b"\0" * 8, b"{}"), (b'{"status', b'{"status'), (b"", b"")])
+def test_head_without_a_body(sent, prelude):
+    assert split([sent], HTTP_INTEGRATION) == (prelude, [])
 
 
 def test_nul_bytes_of_another_stream_stay():
-    result = Result(content_type="application/octet-stream", streamed=True)
-    result.take_body([b"a" + b"\0" * 8, b"b"])
-    assert result.chunks == [b"a" + b"\0" * 8, b"b"]
-    assert result.prelude == b""
+    sent = [b"a" + b"\0" * 8, b"b"]
+    assert split(sent, "application/octet-stream") == (b"", sent)
+
+
+def test_status_of_a_head():
+    result = Result(prelude=b'{"statusCode": 202}', content_type=HTTP_INTEGRATION, streamed=True)
+    assert result.http.status == 202
 
 
 def test_text_and_value():

@@ -42,7 +42,10 @@ def serve(command: Sequence[str], *, options: Options | None = None) -> None:
 
 
 def serve_program(settings: Settings) -> None:
-    """Serve the function that this very program runs: it is started again, with a Runtime API to talk to.
+    """Serve the function that this very program runs.
+
+    The program is started again, with a Runtime API to talk to; so what it does before it runs the runtime, it does
+    twice.
 
     Raises:
         SystemExit: the server cannot start; the message says why.

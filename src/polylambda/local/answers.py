@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from polylambda.errors import PolylambdaError
-from polylambda.rapi.headers import JSON, OCTET_STREAM, PRELUDE_END
+from polylambda.rapi.headers import HTTP_INTEGRATION, JSON, OCTET_STREAM, PRELUDE_END
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,6 +114,11 @@ def head(members: dict[str, Any]) -> Head:
         named.setdefault(b"set-cookie", []).extend(_value("cookies", item) for item in cast("list[object]", cookies))
     lines = tuple((name, value) for name, values in named.items() if name not in _FRAMING for value in values)
     return Head(status=_status(members.get("statusCode", 200)), headers=lines)
+
+
+def has_prelude(content_type: str) -> bool:
+    """Say whether a response of this type begins with an HTTP prelude."""
+    return content_type.partition(";")[0].strip().lower() == HTTP_INTEGRATION
 
 
 class Prelude:

@@ -176,7 +176,7 @@ class Environment:
         )
         await process.start()
         self._process = process
-        self._exited = False
+        self._exited = self._stuck = False
 
     async def _end(self) -> None:
         process, self._process = self._process, None
@@ -189,7 +189,7 @@ class Environment:
                     os.killpg(process.pid, signal.SIGKILL)
             await process.stop()
         finally:
-            self._ending = self._stuck = False
+            self._ending = False
 
     def _has_exited(self, how: Exit) -> None:
         if self._ending:
@@ -202,3 +202,5 @@ class Environment:
 async def _cancel(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.wait([task])
+    if not task.cancelled():
+        task.result()

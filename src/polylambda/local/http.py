@@ -45,11 +45,6 @@ class HttpServer(uvicorn.Server):
         """Stop waiting for requests that are not finished."""
         self.should_exit = self.force_exit = True
 
-    @property
-    def busy(self) -> bool:
-        """Whether requests are being answered."""
-        return bool(self.server_state.tasks)
-
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
         """Leave signals alone."""

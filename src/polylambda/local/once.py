@@ -6,17 +6,16 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING
 
-from polylambda.local.answers import BadAnswer, Prelude
-from polylambda.local.screen import Screen
+from polylambda.local.answers import BadAnswer, Prelude, has_prelude
 from polylambda.local.environment import Environment
 from polylambda.local.function import Function
 from polylambda.local.options import configuration, runtime_environment
-from polylambda.rapi.headers import HTTP_INTEGRATION, JSON
+from polylambda.local.screen import Screen
+from polylambda.rapi.headers import JSON
 from polylambda.server.broker import Invocation, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import BinaryIO
+    from collections.abc import AsyncIterator, Sequence
 
     from polylambda.local.function import Run
     from polylambda.local.options import Options
@@ -43,10 +42,10 @@ def invoke_once(
 
     Args:
         command: what to run as the runtime.
-        options: timeout, env file and handler count, the rest is for servers.
+        options: timeout, env file, name of the handler; the rest is for servers.
         payload: the event, JSON.
         client_context: JSON, for `context.client_context`.
-        stream: write the pieces of the response as they come, instead of all at the end.
+        stream: write the pieces of the response as they come, instead of the whole at the end.
 
     Raises:
         ConfigurationError: the command cannot be run, or the env file cannot be read.
@@ -75,14 +74,13 @@ async def _invoke(command: Sequence[str], options: Options, payload: bytes, clie
     async with environment:
         try:
             async with function.run(invocation, "invoke") as (run, response):
-                printer = _Printer(sys.stdout.buffer, screen, response, immediate=stream)
-                await printer.print(run)
+                status = await _print(run, response, screen, stream)
         except asyncio.CancelledError:
             environment.give_up()
             raise
         if response.outcome is Outcome.TIMEOUT:
             environment.give_up()
-    return _STATUS[response.outcome]
+    return status
 
 
 class _Problems:
@@ -98,45 +96,49 @@ class _Problems:
         self._screen.problem(text)
 
 
-class _Printer:
-    """Writes a response for a person or a pipe: the body to `out`, an HTTP prelude and a late error to the screen."""
+async def _print(run: Run, response: Response, screen: Screen, stream: bool) -> int:
+    """Write the result to stdout, and what else there is to tell to the screen; return the exit status."""
+    out = sys.stdout.buffer
+    pieces: list[bytes] = []
+    last = b""
+    try:
+        async for piece in _body(run, response, screen):
+            last = piece or last
+            if stream:
+                out.write(piece)
+                out.flush()
+            else:
+                pieces.append(piece)
+    except BadAnswer as problem:
+        screen.problem(str(problem))
+        return FUNCTION_ERROR
+    if response.streamed and response.outcome is not Outcome.SUCCESS:
+        screen.problem(f"the stream broke off: {response.error_type}")
+        if not stream:  # as Invoke does: the error instead of a piece of the result
+            pieces = [last := response.error_body]
+    out.writelines(pieces)
+    if not last.endswith(b"\n") and (out.isatty() or response.content_type.startswith(JSON)):
+        out.write(b"\n")
+    out.flush()
+    return _STATUS[response.outcome]
 
-    def __init__(self, out: BinaryIO, screen: Screen, response: Response, *, immediate: bool) -> None:
-        self._out = out
-        self._screen = screen
-        self._response = response
-        self._immediate = immediate
-        self._last = b""
 
-    async def print(self, run: Run) -> None:
-        response = self._response
-        prelude = Prelude() if response.content_type == HTTP_INTEGRATION else None
-        async for chunk in run:
-            body = chunk
-            if prelude is not None:
-                try:
-                    found = prelude.receive(chunk)
-                except BadAnswer as problem:
-                    self._screen.problem(str(problem))
-                    break
-                if found is None:
-                    continue
-                head, body = found
-                prelude = None
-                self._screen.event(f"HTTP {head.status}")
-                for name, value in head.headers:
-                    self._screen.event(f"{name.decode()}: {value.decode('latin-1')}")
-            self._write(body)
-        if self._last != b"\n" and (self._out.isatty() or response.content_type.startswith(JSON)):
-            self._write(b"\n")
-        self._out.flush()
-        if response.streamed and response.error_type is not None:
-            self._screen.problem(f"the stream broke off: {response.error_type}")
-            self._screen.output(response.error_body)
+async def _body(run: Run, response: Response, screen: Screen) -> AsyncIterator[bytes]:
+    """Yield the body; an HTTP prelude goes to the screen.
 
-    def _write(self, data: bytes) -> None:
-        if data:
-            self._last = data[-1:]
-            self._out.write(data)
-            if self._immediate:
-                self._out.flush()
+    Raises:
+        BadAnswer: the prelude is wrong.
+    """
+    prelude = Prelude() if has_prelude(response.content_type) else None
+    async for chunk in run:
+        if prelude is None:
+            yield chunk
+        elif found := prelude.receive(chunk):
+            prelude = None
+            head, body = found
+            screen.event(f"HTTP {head.status}")
+            for name, value in head.headers:
+                screen.event(f"{name.decode()}: {value.decode('latin-1')}")
+            yield body
+    if prelude is not None and response.outcome is Outcome.SUCCESS:
+        raise prelude.end()

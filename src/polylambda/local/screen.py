@@ -102,4 +102,5 @@ class Screen:
 
     def _stamp(self) -> Text:
         now = time.time()
-        return Text(f"{time.strftime('%H:%M:%S', time.localtime(now))}.{int(now * 1000) % 1000:03}  ", "dim")
+        clock = f"{time.strftime('%H:%M:%S', time.localtime(now))}.{int(now * 1000) % 1000:03}"
+        return Text().append(f"{clock}  ", "dim")

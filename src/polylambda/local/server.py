@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shlex
 import signal
 import sys
 import traceback
@@ -17,10 +18,10 @@ from typing import TYPE_CHECKING, Self
 import polylambda
 from polylambda.local import http
 from polylambda.local.app import LocalApp
-from polylambda.local.screen import Screen
 from polylambda.local.environment import Environment
 from polylambda.local.function import Function
 from polylambda.local.options import configuration, runtime_environment
+from polylambda.local.screen import Screen
 from polylambda.local.watch import watch
 from polylambda.server.broker import Outcome
 
@@ -48,7 +49,9 @@ def serve(command: Sequence[str], options: Options) -> None:
 
 
 async def _serve(command: Sequence[str], options: Options) -> bool:
+    """Serve; return whether the end was waited for."""
     screen = Screen(sys.stdout)
+    server = LocalServer(command, options, screen)
     stop = asyncio.Event()
     serving = asyncio.current_task()
     assert serving is not None
@@ -59,14 +62,13 @@ async def _serve(command: Sequence[str], options: Options) -> bool:
             serving.cancel()
         stop.set()
 
-    with contextlib.suppress(asyncio.CancelledError):
-        async with LocalServer(command, options, screen) as server:
-            screen.banner(f"polylambda {polylambda.__version__}", _ways_in(server, options))
-            with _signals(interrupt):
-                await stop.wait()
-                if server.busy:
-                    screen.event("finishing what is under way; Ctrl-C again ends it at once")
-                await server.finish()
+    with _signals(interrupt), contextlib.suppress(asyncio.CancelledError):
+        async with server:
+            what = options.handler or shlex.join(command)
+            screen.banner(f"polylambda {polylambda.__version__} serves {what}", _ways_in(server, options))
+            await stop.wait()
+            if server.function.busy:
+                screen.event("finishing what is under way; Ctrl-C again ends it at once")
         return True
     return False
 
@@ -92,10 +94,10 @@ class LocalServer:
         """
         self._options = options
         self._screen = screen
-        function = configuration(runtime_environment(options), options)
+        configured = configuration(runtime_environment(options), options)
         self._environment = Environment(
             command,
-            function,
+            configured,
             environ=lambda: runtime_environment(options),
             observer=screen,
             on_output=self._output,
@@ -103,12 +105,13 @@ class LocalServer:
         )
         self.url = ""
         self.function = Function(
-            function,
+            configured,
             self._environment,
             timeout=options.timeout,
             limit=options.limit,
             on_end=self._invocation_ended,
         )
+        self._http: http.HttpServer | None = None
         self._owned = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -123,12 +126,13 @@ class LocalServer:
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(sock.close)
             await stack.enter_async_context(self._environment)
-            self._background = await stack.enter_async_context(asyncio.TaskGroup())
-            app = LocalApp(self.function, self._background, endpoint=options.endpoint, on_defect=self._defect)
+            tasks = await stack.enter_async_context(asyncio.TaskGroup())
+            app = LocalApp(self.function, tasks, endpoint=options.endpoint, on_defect=self._defect)
             self._http = http.HttpServer(app, sock)
-            self._serving = self._background.create_task(self._http.run_until_stopped(), name="HTTP server")
+            tasks.create_task(self._http.run_until_stopped(), name="HTTP server")
+            stack.callback(self._http.stop)
             if options.watch:
-                watcher = self._background.create_task(watch(options, self._changed), name="watcher of changes")
+                watcher = tasks.create_task(watch(options, self._changed), name="watcher of changes")
                 stack.callback(watcher.cancel)
             self._owned = stack.pop_all()
         return self
@@ -137,23 +141,13 @@ class LocalServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Finish what is under way, then end the runtime."""
-        self._http.stop()
         await self._owned.__aexit__(kind, error, trace)
-
-    @property
-    def busy(self) -> bool:
-        """Whether an invocation is under way."""
-        return self.function.busy
-
-    async def finish(self) -> None:
-        """Take no more requests, and wait until those that were taken are answered."""
-        self._http.stop()
-        await asyncio.wait([self._serving])
 
     def give_up(self) -> None:
         """Do not wait for anything when it ends."""
         self._environment.give_up()
-        self._http.force()
+        if self._http is not None:
+            self._http.force()
 
     def _changed(self, sentence: str) -> None:
         self._screen.event(sentence)

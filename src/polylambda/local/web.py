@@ -15,8 +15,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from polylambda.local import answers, metadata, urls
-from polylambda.local.answers import INTERNAL_SERVER_ERROR, Answer, BadAnswer, Head, Prelude
-from polylambda.rapi.headers import HTTP_INTEGRATION, JSON, MAX_PAYLOAD
+from polylambda.local.answers import INTERNAL_SERVER_ERROR, Answer, BadAnswer, Head, Prelude, has_prelude
+from polylambda.rapi.headers import JSON, MAX_PAYLOAD
 from polylambda.server.broker import Invocation, Outcome, Response
 
 if TYPE_CHECKING:
@@ -125,11 +125,7 @@ class FunctionUrl:
 
 
 def _is_stream(response: Response) -> bool:
-    return response.streamed or _has_prelude(response)
-
-
-def _has_prelude(response: Response) -> bool:
-    return response.content_type.partition(";")[0].strip().lower() == HTTP_INTEGRATION
+    return response.streamed or has_prelude(response.content_type)
 
 
 async def _pass_on(exchange: Exchange, run: Run, response: Response) -> None:
@@ -140,7 +136,7 @@ async def _pass_on(exchange: Exchange, run: Run, response: Response) -> None:
     Raises:
         BadAnswer: nothing was sent, because the prelude is wrong.
     """
-    prelude = Prelude() if _has_prelude(response) else None
+    prelude = Prelude() if has_prelude(response.content_type) else None
     async for chunk in run:
         body = chunk
         if not exchange.started:

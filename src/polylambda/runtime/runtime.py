@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from polylambda.handlers import Handler, Middleware
     from polylambda.lifespan import LifespanLike
 
-_ABORTED = 128 + 15  # exit status: as shells count a process that SIGTERM ended
-
 _log = logging.getLogger("polylambda")
 _running = threading.Lock()
 
@@ -124,7 +122,7 @@ class _Run:
         self._lifespan = Lifespan(None)
         self._termination = Termination(self.stop, self._abort)
         self._stop_worker: Callable[[], object] | None = None
-        self._abort_worker: Callable[[], object] | None = None
+        self._abort_worker: Callable[[SystemExit], object] | None = None
         self._stopping = False
 
     def execute(self) -> None:
@@ -153,12 +151,12 @@ class _Run:
         if self._stop_worker is not None:
             self._stop_worker()
 
-    def _abort(self) -> None:
+    def _abort(self, reason: SystemExit) -> None:
         """End the run at once; called from a signal handler."""
         abort, self._abort_worker = self._abort_worker, None
         if abort is None:
-            raise SystemExit(_ABORTED)
-        abort()
+            raise reason
+        abort(reason)  # what an event loop is at must not be interrupted just anywhere
 
     def _execute(self, address: Address) -> None:
         with _Initialising(address):
@@ -212,7 +210,7 @@ class _Run:
             worker = AsyncWorker(address, handler, self._settings, state=state)
             running = asyncio.get_running_loop()
             self._stop_worker = lambda: running.call_soon_threadsafe(worker.stop)
-            self._abort_worker = lambda: running.call_soon_threadsafe(worker.abort, SystemExit(_ABORTED))
+            self._abort_worker = lambda reason: running.call_soon_threadsafe(worker.abort, reason)
             if self._stopping:
                 worker.stop()
             await worker.run()

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 class Termination:
     """Calls `stop` on the first SIGTERM and `abort` on any further one, as long as it is entered.
 
-    A handler of the function's own is called before: what it does at the end of its life still happens. Who ignores the
-    signal goes on ignoring it. Off the main thread nothing happens, since signals go there.
+    A handler of the function's own is called before: what it does at the end of its life still happens, also when that
+    is to exit. Who ignores the signal goes on ignoring it. Off the main thread nothing happens, since signals go there.
     """
 
-    def __init__(self, stop: Callable[[], object], abort: Callable[[], object]) -> None:
+    def __init__(self, stop: Callable[[], object], abort: Callable[[SystemExit], object]) -> None:
         self._stop = stop
         self._abort = abort
         self._theirs: Callable[[int, FrameType | None], object] | None = None
@@ -54,13 +54,16 @@ class Termination:
         if self._passing_on:
             return  # theirs calls the handler that it found, which is ours
         if self._received:
-            self._abort()
+            self._abort(SystemExit(128 + number))  # the exit status that shells show for a process that it ended
             return
         self._received = True
         if self._theirs is not None:
             self._passing_on = True
             try:
                 self._theirs(number, frame)
+            except SystemExit as error:
+                self._abort(error)
+                return
             finally:
                 self._passing_on = False
         self._stop()

@@ -296,8 +296,10 @@ def _check_metadata(invocation: Invocation) -> None:
         invocation.trace_id,
         invocation.tenant_id,
     )
-    if _CONTROL.search("".join(texts)) is not None:
-        wrong = next(text for text in texts if _CONTROL.search(text))
-        raise InvalidInvocation(f"a header cannot carry control characters: {wrong!r}; take them out")
+    # What is not printable may still be harmless, such as a no-break space; asking first saves most searches.
+    if not "".join(texts).isprintable():
+        for text in texts:
+            if _CONTROL.search(text) is not None:
+                raise InvalidInvocation(f"a header cannot carry control characters: {text!r}; take them out")
     if not invocation.request_id:
         raise InvalidInvocation("an invocation needs a request id; leave request_id out to have one made up")

@@ -45,13 +45,25 @@ class Exchange(Protocol):
 Serve = Callable[[RequestHead, "Connection"], Exchange]
 
 
+class Owner(Protocol):
+    """Who closes connections when it is time."""
+
+    def add(self, connection: Connection) -> None:
+        """Count a connection that was made."""
+        ...
+
+    def discard(self, connection: Connection) -> None:
+        """Forget a connection that is gone."""
+        ...
+
+
 class Connection(asyncio.Protocol):
     """Serve the requests of one connection, one after the other."""
 
-    def __init__(self, serve: Serve, connections: set[Connection]) -> None:
-        """Give every request to `serve`, which may raise Refusal; be in `connections` while the connection lasts."""
+    def __init__(self, serve: Serve, owner: Owner) -> None:
+        """Give every request to `serve`, which may raise Refusal; tell `owner` when it begins and when it is over."""
         self._serve = serve
-        self._connections = connections
+        self._owner = owner
         self._wire = Wire()
         self._transport: asyncio.Transport | None = None
         self._exchange: Exchange | None = None
@@ -101,9 +113,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by inheritance
-        # An answer's reply and the next event are two small writes: the second must not wait for the first's ACK.
-        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._connections.add(self)
+        self._owner.add(self)
 
     def data_received(self, data: bytes) -> None:
         """Take bytes of the client."""
@@ -131,7 +141,7 @@ class Connection(asyncio.Protocol):
         if self._linger is not None:
             self._linger.cancel()
         self._transport = None
-        self._connections.discard(self)
+        self._owner.discard(self)
         self.closed.set_result(None)
 
     def pause_writing(self) -> None:

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import time
-from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING, Self
 
 from polylambda.rapi import headers as names
 from polylambda.server import faults
-from polylambda.server.connection import Connection, Exchange
-from polylambda.server.errors import CannotStart, Refusal
+from polylambda.server.errors import Refusal
 from polylambda.server.exchanges import AnswerUpload, Collected, NextPoll
 from polylambda.server.extensions import Extensions
 from polylambda.server.function import FunctionConfiguration
+from polylambda.server.listener import Listener
 from polylambda.server.wire import ACCEPTED, Reply, RequestHead
 
 if TYPE_CHECKING:
-    from polylambda.server.broker import Broker
+    from collections.abc import Callable
 
-_BACKLOG = 1024
+    from polylambda.server.broker import Broker
+    from polylambda.server.connection import Connection, Exchange
+
 _NO_BODY = 0
 
 
@@ -61,8 +61,7 @@ class RuntimeApi:
         self.init_error: tuple[str, bytes] | None = None
         self._host = host
         self._port = port
-        self._server: asyncio.Server | None = None
-        self._connections: set[Connection] = set()
+        self._listener = Listener(self._serve)
         self._extensions = Extensions(self.function)
         self._phase_changed = asyncio.Event()
         self._routes: dict[str, tuple[str, Callable[[RequestHead, Connection], Exchange]]] = {
@@ -84,28 +83,11 @@ class RuntimeApi:
         Raises:
             CannotStart: the address is taken, or is none of this machine's.
         """
-        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        try:
-            sock = socket.create_server((self._host, self._port), family=family, backlog=_BACKLOG)
-        except OSError as error:
-            where = f"{self._host}:{self._port}"
-            raise CannotStart(f"the Runtime API cannot listen on {where} ({error}); choose another port") from error
-        self._port = sock.getsockname()[1]
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: Connection(self._serve, self._connections), sock=sock)
+        self._port = self._listener.open(self._host, self._port)
 
     async def stop(self) -> None:
         """Stop listening, close every connection, and wait for them. The broker keeps what it has."""
-        server, self._server = self._server, None
-        if server is None:
-            return
-        server.close()
-        connections = list(self._connections)
-        for connection in connections:
-            connection.close()
-        if connections:
-            await asyncio.wait([connection.closed for connection in connections])
-        await server.wait_closed()
+        await self._listener.close()
 
     async def __aenter__(self) -> Self:
         await self.start()

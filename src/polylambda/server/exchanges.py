@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from polylambda.server import faults
 from polylambda.server.wire import ACCEPTED, Reply
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from polylambda.server.answer import Answer
     from polylambda.server.broker import Broker
     from polylambda.server.connection import Connection

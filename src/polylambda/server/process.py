@@ -24,7 +24,7 @@ OutputLine = Callable[[Stream, bytes], None]
 _STREAMS: tuple[Stream, ...] = ("stdout", "stderr")
 
 MAX_LINE = 256 * 1024  # bytes; a longer line is passed on in pieces
-_LAST_WORDS = 1.0  # seconds for the rest of the output, when somebody outside the group keeps the pipe open
+LAST_WORDS = 1.0  # seconds for the rest of the output, when somebody outside the group keeps the pipe open
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Exit:
 
 
 # The words of Go's os package, which AWS's messages are made of.
-_SIGNALS = {
+_SIGNALS: dict[int, str] = {
     signal.SIGHUP: "hangup",
     signal.SIGINT: "interrupt",
     signal.SIGQUIT: "quit",
@@ -117,28 +117,34 @@ class RuntimeProcess:
         """
         if self._process is not None:
             raise CannotStart(f"{self._command[0]} runs already, as process {self.pid}; stop it first")
+        self._stopping = False
         self._api.runtime_started()
         outputs: list[_Lines] = []
-        inherited: dict[str, int] = {}
         with ExitStack() as always, ExitStack() as on_failure:
-            for name in _STREAMS if self._on_output is not None else ():
-                lines, inherited[name] = await _open_output(name, self._on_output)
-                always.callback(os.close, inherited[name])
-                on_failure.callback(lines.close)
-                outputs.append(lines)
+            descriptors: list[int | None] = [None, None]
+            if self._on_output is not None:
+                for number, name in enumerate(_STREAMS):
+                    read_end, write_end = os.pipe()
+                    always.callback(os.close, write_end)
+                    lines = await _read_lines(read_end, name, self._on_output)
+                    on_failure.callback(lines.close)
+                    outputs.append(lines)
+                    descriptors[number] = write_end
             try:
-                self._process = await asyncio.create_subprocess_exec(
+                process = await asyncio.create_subprocess_exec(
                     *self._command,
                     stdin=subprocess.DEVNULL,
+                    stdout=descriptors[0],
+                    stderr=descriptors[1],
                     cwd=self._cwd,
                     env=self._environ | self._api.function.environment_variables(self._api.address),
                     start_new_session=True,
-                    **inherited,
                 )
             except OSError as error:
                 raise CannotStart(f"cannot run {self._command[0]!r}: {error.strerror or error}") from error
             on_failure.pop_all()
-        self._watch = asyncio.create_task(self._attend(self._process, outputs), name=f"runtime {self._process.pid}")
+        self._process = process
+        self._watch = asyncio.create_task(self._attend(process, outputs), name=f"runtime {process.pid}")
 
     async def __aenter__(self) -> Self:
         """Start it."""
@@ -154,10 +160,11 @@ class RuntimeProcess:
         self._stopping = True
         if self._process is not None:
             self._api.announce_shutdown(self._grace)
-            self._signal(self._process, signal.SIGTERM)
-            await asyncio.wait([self._watching], timeout=self._grace)
-            if self._process is not None:
-                self._signal(self._process, signal.SIGKILL)
+            process = self._process
+            self._signal(process, signal.SIGTERM)
+            ended, _ = await asyncio.wait([self._watching], timeout=self._grace)
+            if not ended:
+                self._signal(process, signal.SIGKILL)
         return await self.wait()
 
     async def wait(self) -> Exit:
@@ -177,13 +184,13 @@ class RuntimeProcess:
             # Without its first process an environment is dead, whatever the others would like to do.
             self._signal(process, signal.SIGKILL)
             if outputs:
-                await asyncio.wait([lines.ended for lines in outputs], timeout=_LAST_WORDS)
+                await asyncio.wait([lines.ended for lines in outputs], timeout=LAST_WORDS)
         finally:
             self._signal(process, signal.SIGKILL)
             for lines in outputs:
                 lines.close()
             self._process = None
-        self._api.runtime_exited(ended.reason)
+        self._api.runtime_exited(ended.reason, stopped=self._stopping)
         if self._on_exit is not None:
             self._on_exit(ended)
         return ended
@@ -234,9 +241,8 @@ class _Lines(asyncio.Protocol):
         self._on_output(self._name, line)
 
 
-async def _open_output(name: Stream, on_output: OutputLine) -> tuple[_Lines, int]:
-    """Open a stream; returns its lines, and the descriptor for the process to write to."""
-    read_end, write_end = os.pipe()
-    loop = asyncio.get_running_loop()
-    _, lines = await loop.connect_read_pipe(lambda: _Lines(name, on_output), open(read_end, "rb", buffering=0))
-    return lines, write_end
+async def _read_lines(descriptor: int, name: Stream, on_output: OutputLine) -> _Lines:
+    """Begin to read the output that comes through a pipe."""
+    pipe = os.fdopen(descriptor, "rb", buffering=0)
+    _, lines = await asyncio.get_running_loop().connect_read_pipe(lambda: _Lines(name, on_output), pipe)
+    return lines

@@ -112,11 +112,6 @@ class State(Enum):
     OVER = "nothing: its last reply is out"
     CUT = "that the client hears us: its last reply went out in the middle of a request"
 
-    __hash__ = object.__hash__  # Enum's own is a Python function
-
-
-_CLOSING = frozenset({State.OVER, State.CUT})
-
 
 class Wire:
     """The protocol state of one connection.
@@ -127,30 +122,38 @@ class Wire:
     Attributes:
         state: what it waits for.
         eof: the client sends nothing more.
+        closing: our last reply is out.
     """
 
-    __slots__ = ("_body", "_buffer", "_keep_alive", "_poll", "_poll_head", "_scanned", "_whole", "eof", "state")
+    __slots__ = (
+        "_body",
+        "_buffer",
+        "_keep_alive",
+        "_poll",
+        "_poll_head",
+        "_scanned",
+        "_whole",
+        "closing",
+        "eof",
+        "state",
+    )
 
     def __init__(self) -> None:
         self.state = State.HEAD
         self.eof = False
+        self.closing = False
         self._buffer = b""
         self._scanned = 0  # bytes of the buffer in which the end of a head cannot begin
         self._keep_alive = True
         self._body: h1.FixedBody | h1.ChunkedBody | None = None  # None: it is in _whole
         self._whole = b""
-        self._poll = b""  # the last request without a body, and its head
+        self._poll: bytes = b""  # the last request without a body, and its head
         self._poll_head: RequestHead | None = None
 
     @property
     def buffered(self) -> int:
         """Bytes that were received and not yet turned into events."""
         return len(self._buffer)
-
-    @property
-    def closing(self) -> bool:
-        """The last reply is out."""
-        return self.state in _CLOSING
 
     def receive(self, data: bytes) -> None:
         """Take received bytes; empty ones say that the client sends nothing more."""
@@ -207,6 +210,7 @@ class Wire:
             self.state = State.HEAD
             return True
         self.state = State.OVER if self.state is State.REPLY else State.CUT
+        self.closing = True
         self._buffer = b""
         return False
 
@@ -220,8 +224,7 @@ class Wire:
             self._body = None
             self.state = State.BODY
             return self._poll_head
-        # An empty line or two before a request is left over from a sloppy client: RFC 9112, section 2.2.
-        while buffer.startswith(b"\r\n"):
+        if buffer.startswith(b"\r\n"):  # left over from a sloppy client: RFC 9112, section 2.2
             buffer = self._buffer = buffer[2:]
         head_end = buffer.find(h1.HEAD_END, self._scanned)
         if head_end < 0:
@@ -241,22 +244,23 @@ class Wire:
             raise self._give_up(_bad_request(str(error))) from error
         # Replies do not say keep-alive, which a client of HTTP/1.0 would wait for.
         self._keep_alive = version == "1.1" and h1.keeps_alive(version, headers)
+        self._begin_body(head, buffer, head_end + len(h1.HEAD_END))
+        return head
+
+    def _begin_body(self, head: RequestHead, buffer: bytes, start: int) -> None:
+        """Be ready for the body, which begins in `buffer` at `start`. Mostly all of it is there already."""
         self.state = State.BODY
         length = head.content_length
-        body_end = head_end + 4 + (length or 0)
-        if length is None:
-            self._body = h1.ChunkedBody()
-        elif len(buffer) < body_end:
-            self._body = h1.FixedBody(length)
-        else:
-            self._body = None
-            self._whole = buffer[head_end + 4 : body_end]
-            self._buffer = buffer[body_end:]
-            if length == 0 and body_end == len(buffer) and self._keep_alive:
-                self._poll, self._poll_head = buffer, head
-            return head
-        self._buffer = buffer[head_end + 4 :]
-        return head
+        if length is None or len(buffer) < start + length:
+            self._body = h1.ChunkedBody() if length is None else h1.FixedBody(length)
+            self._buffer = buffer[start:]
+            return
+        end = start + length
+        self._body = None
+        self._whole = buffer[start:end]
+        self._buffer = buffer[end:]
+        if length == 0 and not self._buffer and self._keep_alive:
+            self._poll, self._poll_head = buffer, head
 
     def _next_part(self) -> Data | EndOfRequest | None:
         body = self._body

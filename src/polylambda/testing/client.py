@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from contextlib import ExitStack, contextmanager
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Self
@@ -18,7 +19,7 @@ from polylambda.runtime import verdict as verdicts
 from polylambda.runtime.runtime import LambdaRuntime
 from polylambda.testing.context import make_context
 from polylambda.testing.recording import recording
-from polylambda.testing.result import Result
+from polylambda.testing.result import Result, split
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Generator, Sequence
@@ -192,7 +193,7 @@ class _Call:
             except BaseException as error:
                 failure = error
             self._conclude(result, failure)
-        if failure is not None and _ends_the_runtime(failure):
+        if failure is not None and _is_more_than_a_failure(failure):
             raise failure
 
     def _conclude(self, result: Result, failure: BaseException | None) -> None:
@@ -211,7 +212,7 @@ class _Call:
         result.content_type = sink.content_type
         result.streamed = sink.streamed
         result.answered = sink.ended
-        result.take_body(sink.pieces)
+        result.prelude, result.chunks = split(sink.pieces, sink.content_type)
 
 
 class _MemorySink:
@@ -242,33 +243,33 @@ class _MemorySink:
         return DONE
 
 
-def _ends_the_runtime(failure: BaseException) -> bool:
-    """Whether it is more than the invocation's own failure: the process is to end, or the test was cancelled."""
-    if isinstance(failure, asyncio.CancelledError):
-        task = asyncio.current_task()
+def _is_more_than_a_failure(raised: BaseException) -> bool:
+    """Whether the process is to end, or the test was cancelled."""
+    if isinstance(raised, asyncio.CancelledError):
+        task = asyncio.current_task() if loop.is_running() else None
         return task is not None and task.cancelling() > 0
-    return not isinstance(failure, Exception)
+    return isinstance(raised, (SystemExit, KeyboardInterrupt))
 
 
 def _refuse_running_loop(instead: str) -> None:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return
-    raise PolylambdaError(f"an event loop is running here, and this would block it: use {instead} instead")
+    if loop.is_running():
+        raise PolylambdaError(f"an event loop is running here, and this would block it: use {instead} instead")
 
 
-_loop_users = 0
+class _LoopUsers(threading.local):
+    count = 0
+
+
+_loop_users = _LoopUsers()
 
 
 @contextmanager
 def _shared_loop() -> Generator[None]:
-    """Keep open, while the body runs, the loop that all asynchronous code of a runtime shares; the last user closes it."""
-    global _loop_users
-    _loop_users += 1
+    """Keep open, while the body runs, the loop that a thread's clients share; the last user closes it."""
+    _loop_users.count += 1
     try:
         yield
     finally:
-        _loop_users -= 1
-        if not _loop_users:
+        _loop_users.count -= 1
+        if not _loop_users.count:
             loop.close()

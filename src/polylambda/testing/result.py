@@ -104,7 +104,8 @@ class Result:
             raise self._failure
         headers: dict[str, str] = {}
         cookies: list[str] = []
-        for name, value in ((name.decode(), value.decode("latin-1")) for name, value in head.headers):
+        for line in head.headers:
+            name, value = (text.decode("latin-1") for text in line)
             if name == "set-cookie":
                 cookies.append(value)
             else:
@@ -116,25 +117,27 @@ class Result:
         """The messages of the log records."""
         return [record.getMessage() for record in self.records]
 
-    def take_body(self, pieces: Iterable[bytes]) -> None:
-        """Take all bytes that were sent; the HTTP head before them is set apart."""
-        self.chunks = [piece for piece in pieces if piece]
-        if self.content_type != HTTP_INTEGRATION:
-            return
-        self.prelude, mark, _ = self.body.partition(PRELUDE_END)
-        left = len(self.prelude) + len(mark)
-        while self.chunks and left:
-            piece = self.chunks.pop(0)
-            if left < len(piece):
-                self.chunks.insert(0, piece[left:])
-            left = max(0, left - len(piece))
-
     @property
     def _failure(self) -> BaseException:
         if self.exception is not None:
             return self.exception
         error = self.error or {}
         return PolylambdaError(f"the invocation failed: {error.get('errorType')}: {error.get('errorMessage')}")
+
+
+def split(pieces: Iterable[bytes], content_type: str) -> tuple[bytes, list[bytes]]:
+    """Return the HTTP prelude of what was sent, empty if its type has none, and the pieces of the body."""
+    chunks = [piece for piece in pieces if piece]
+    if content_type != HTTP_INTEGRATION:
+        return b"", chunks
+    prelude, mark, _ = b"".join(chunks).partition(PRELUDE_END)
+    left = len(prelude) + len(mark)
+    while left:
+        first = chunks.pop(0)
+        if left < len(first):
+            chunks.insert(0, first[left:])
+        left -= min(left, len(first))
+    return prelude, chunks
 
 
 def _head(prelude: bytes) -> answers.Head:

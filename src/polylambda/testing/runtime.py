@@ -19,7 +19,7 @@ from polylambda.settings import Settings
 from polylambda.testing.client import as_runtime, payload_of
 from polylambda.testing.context import FUNCTION_NAME
 from polylambda.testing.recording import Recorder, recording
-from polylambda.testing.result import Result
+from polylambda.testing.result import Result, split
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping, Sequence
@@ -86,9 +86,10 @@ class RuntimeClient:
             thread = threading.Thread(target=self._run, args=(runtime,), name="runtime")
             thread.start()
             stack.callback(thread.join)
-            if (reason := platform.why_not_ready()) is not None:
+            if not platform.ready():
                 thread.join()
-                raise PolylambdaError(f"the runtime could not start: {reason}") from self._cause
+                cause = self._cause
+                raise PolylambdaError(f"the runtime could not start: {type(cause).__name__}: {cause}") from cause
             stack.callback(runtime.stop)
             self._owned = stack.pop_all()
         return self
@@ -188,12 +189,9 @@ class _Platform:
         """The environment variables that Lambda sets."""
         return self.function.environment_variables(self._api.address)
 
-    def why_not_ready(self) -> str | None:
-        """Wait until the runtime is ready: None. Else why it is not."""
-        if self._wait_for(self._api.ready()):
-            return None
-        error_type, payload = self._api.init_error or ("", b"{}")
-        return f"{error_type}: {json.loads(payload).get('errorMessage')}"
+    def ready(self) -> bool:
+        """Wait until the runtime polls, or has failed to start."""
+        return self._wait_for(self._api.ready())
 
     def runtime_ended(self) -> None:
         """Fail what the runtime holds, and what is sent to it from now on; called from its thread."""
@@ -220,7 +218,7 @@ class _Platform:
             told = response.error_body if response.streamed else b"".join(pieces)
             result.error = json.loads(told) if told else {"errorType": response.error_type}
         if result.answered or result.streamed:
-            result.take_body(pieces)
+            result.prelude, result.chunks = split(pieces, response.content_type)
         return result
 
     def _wait_for(self, coroutine: Coroutine[Any, Any, T]) -> T:

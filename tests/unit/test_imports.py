@@ -1,0 +1,93 @@
+"""What starting a runtime imports: start-up must not be slower than that of AWS's runtime.
+
+In processes of their own, without site packages: what other packages import at start is not ours.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import polylambda
+
+SOURCE = Path(polylambda.__file__).parents[1]
+
+# What the modules below import by themselves, which differs between Pythons.
+ALLOWED = "import contextvars, functools, gc, json, logging, re, select, signal, threading, _socket"
+
+# Nothing of it is needed to run a `def` handler without types. `typing` and `contextlib` are told apart from what
+# Python imports for `logging`.
+EXPENSIVE = {
+    "asyncio",
+    "dataclasses",
+    "datetime",
+    "decimal",
+    "http",
+    "inspect",
+    "msgspec",
+    "pathlib",
+    "socket",
+    "tempfile",
+    "typing",
+    "urllib",
+    "uuid",
+}
+NOT_THE_CORE = {"cli", "local", "server", "testing", "plane", "check", "package"}
+
+
+def imported_by(program: str) -> set[str]:
+    """The modules that `program` imports beyond those that Python and `ALLOWED` import."""
+    listing = "import sys; print(*sorted(sys.modules), file=sys.stderr)"
+    lists = [
+        subprocess.run(
+            [sys.executable, "-S", "-c", f"{text}\n{listing}"],
+            env={"PYTHONPATH": str(SOURCE), "AWS_LAMBDA_RUNTIME_API": "nowhere"},
+            capture_output=True,
+            check=True,
+            text=True,
+            timeout=50,
+        ).stderr.splitlines()[-1]
+        for text in (program, ALLOWED)
+    ]
+    return set(lists[0].split()) - set(lists[1].split())
+
+
+START = {
+    "import polylambda": "import polylambda",
+    "python -m polylambda": """
+import polylambda.__main__
+import polylambda.rapi.blocking, polylambda.runtime.worker, polylambda.runtime.loading
+""",
+    "a handler without types": """
+from polylambda import LambdaContext, LambdaRuntime
+from polylambda.handlers import compile_handler
+import polylambda.runtime.worker
+def handler(event: dict, context: "LambdaContext") -> dict: ...
+class Handler:
+    def handle(self, event, context): ...
+compile_handler(handler)
+compile_handler(Handler())
+LambdaRuntime(handler)
+""",
+}
+
+
+@pytest.mark.parametrize("program", START)
+def test_starting_imports_only_what_it_needs(program):
+    imported = imported_by(START[program])
+    assert {module.partition(".")[0] for module in imported} & EXPENSIVE == set()
+    assert {module.split(".")[1] for module in imported if module.startswith("polylambda.")} & NOT_THE_CORE == set()
+
+
+@pytest.mark.parametrize("program", START)
+def test_starting_imports_nothing_beyond_the_standard_library(program):
+    outside = {module.partition(".")[0] for module in imported_by(START[program])}
+    assert outside - set(sys.stdlib_module_names) <= {"polylambda"}
+
+
+def test_the_public_names_are_all_there_is_to_know():
+    for name in polylambda.__all__:
+        assert getattr(polylambda, name).__doc__
