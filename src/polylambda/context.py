@@ -226,7 +226,7 @@ def _client_context(text: str) -> tuple[ClientContext | None, dict[str, str]]:
     fields = _json_header(text, "Client Context")
     if fields is None:
         return None, {}
-    hidden = fields.pop("w3c", None)
+    hidden = fields.get("w3c")
     w3c = cast("dict[str, Any]", hidden) if isinstance(hidden, dict) else {}
     return ClientContext(fields), {name: w3c[name] for name in _W3C_FIELDS if isinstance(w3c.get(name), str)}
 

@@ -101,10 +101,13 @@ def test_answer_does_not_wait_for_background_work():
     assert done == ["work"]
 
 
-def test_deadline_is_kept():
+@pytest.mark.parametrize("before", ["", "partly"])
+def test_deadline_is_kept(before):
     over = threading.Event()
 
-    def handler(event, context):
+    def handler(event, response: ResponseStream, context):
+        if before:
+            response.write(before)
         over.wait()
 
     with RuntimeClient(handler, timeout=0.1) as client:
@@ -112,6 +115,8 @@ def test_deadline_is_kept():
         over.set()
     assert result.error is not None
     assert result.error["errorType"] == "Sandbox.Timedout"
+    assert "0.1" in result.error["errorMessage"]
+    assert result.text == before
 
 
 def test_size_limit_holds():

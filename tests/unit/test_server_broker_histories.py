@@ -150,6 +150,7 @@ def test_every_invocation_comes_to_one_end(
         while broker._ledger.waiting or broker._ledger.busy:
             await history.take("poll", 0)
             await history.take("wait", 5)
+        await history.take("wait", 0)
 
         assert all(call.done() for call in history.calls)
         for call in history.calls:

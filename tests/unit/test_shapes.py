@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import pytest
 
 import polylambda
-from polylambda import ConfigurationError, LambdaContext, ResponseStream, ResponseWriter, ValidationError
+from polylambda import ConfigurationError, LambdaContext, ResponseStream, ResponseWriter, ValidationError, codec
 from polylambda.rapi.events import Invocation
 from polylambda.settings import Settings
 from polylambda.shapes import Shape
@@ -158,9 +158,7 @@ def test_our_own_names_are_known_although_they_were_imported_for_type_checkers_o
 def test_an_event_that_cannot_be_decoded_is_refused_when_it_starts():
     def handler(event: Opaque, context): ...
 
-    with pytest.raises(
-        ConfigurationError, match=r"handler .*handler: its parameter 'event': cannot decode .*Opaque"
-    ):
+    with pytest.raises(ConfigurationError, match=r"handler .*handler: its parameter 'event': cannot decode .*Opaque"):
         Shape(handler)
 
 
@@ -203,7 +201,9 @@ def test_what_a_generator_returns_is_no_type_of_a_result():
     def handler(event) -> Opaque:
         yield b""
 
-    assert Shape(handler).is_generator
+    shape = Shape(handler)
+    assert shape.is_generator
+    assert shape.encode is codec.dump  # and nothing was imported for it
 
 
 def test_annotations_of_a_decorated_function_are_not_those_of_the_decorator():
