@@ -194,7 +194,9 @@ class ScriptedServer:
         self._thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         failed = self._failure is not None
         if kind is not None and not failed:
             self._close_all()  # the client has given up: the script waits in vain
@@ -206,7 +208,7 @@ class ScriptedServer:
     def _run(self) -> None:
         try:
             self._script(self)
-        except BaseException as error:  # noqa: BLE001 raised again in the test's thread
+        except BaseException as error:
             self._failure = error
             self._close_all()  # the client must not wait for what never comes
 

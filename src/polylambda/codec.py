@@ -32,6 +32,9 @@ _LARGE = 32 * 1024  # bytes; from here on msgspec saves more in a few payloads t
 
 _CHUNK = 512  # items of a list
 
+# Without spaces, as msgspec writes: a function's results look the same whichever of the two encodes them.
+_SEPARATORS = _COMMA, _COLON = ",", ":"
+
 _NONE = type(None)
 _SCALARS = frozenset({str, int, float, bool, _NONE})
 _CONTAINERS = frozenset({dict, list, tuple})
@@ -151,12 +154,12 @@ def _load_carefully(payload: bytes) -> Any:
 
 def _one_shot_encoder() -> Callable[[object, int], Iterable[str]]:
     """What JSONEncoder.encode makes anew for every value, made once; making it is half of the time of a small value."""
-    encoder = json.JSONEncoder(ensure_ascii=False, check_circular=False)
+    encoder = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=_SEPARATORS)
     make: Any = getattr(json.encoder, "c_make_encoder", None)
     if make is None:
         return lambda value, _: encoder.iterencode(value)
     quote: Any = getattr(json.encoder, "encode_basestring", None)
-    return make(None, encoder.default, quote, None, ": ", ", ", False, False, True)
+    return make(None, encoder.default, quote, None, _COLON, _COMMA, False, False, True)
 
 
 _chunks = _one_shot_encoder()
@@ -288,7 +291,7 @@ def _dump_unusual(value: object) -> bytes:
             return str(value, "utf-8")
         raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
 
-    encode = json.JSONEncoder(ensure_ascii=False, default=default).encode
+    encode = json.JSONEncoder(ensure_ascii=False, default=default, separators=_SEPARATORS).encode
     try:
         text = encode(value)
     except TypeError:

@@ -123,7 +123,9 @@ class ResponseStream:
     @content_type.setter
     def content_type(self, content_type: str) -> None:
         if not (content_type.isascii() and content_type.isprintable()):
-            raise ValueError(f"a content type is printable ASCII, such as 'text/plain; charset=utf-8': {content_type!r}")
+            raise ValueError(
+                f"a content type is printable ASCII, such as 'text/plain; charset=utf-8': {content_type!r}"
+            )
         self._content_type = content_type
 
     def start_http(

@@ -17,8 +17,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from polylambda.local.screen import Screen
 from polylambda.local.options import Options
+from polylambda.local.screen import Screen
 from polylambda.local.server import LocalServer
 
 PATIENCE = 30  # seconds until a test gives up waiting for something that must happen

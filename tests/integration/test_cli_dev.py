@@ -106,7 +106,7 @@ class TestDev:
     @pytest.mark.parametrize("target", ["app.handler", "src/inner.handler"])
     def test_target(self, target: str):
         program = self.start(*DEV, target, "--port", "0")
-        assert program.request(body=b'{"a": 1}') == (200, b'{"echo": {"a": 1}}')
+        assert program.request(body=b'{"a": 1}') == (200, b'{"echo":{"a":1}}')
         program.output.wait_for("POST /invoke  ok")
         assert program.end() == 0
         assert "\x1b" not in program.output.getvalue()
@@ -126,13 +126,13 @@ class TestDev:
 
     def test_run_outside_lambda(self):
         program = self.start(sys.executable, "-X", "dev", "app.py", LOCAL_LAMBDA_PORT="0")
-        assert program.request(body=b'{"a": 1}') == (200, b'{"echo": {"a": 1}}')
+        assert program.request(body=b'{"a": 1}') == (200, b'{"echo":{"a":1}}')
         assert program.end() == 0
 
     def test_module_outside_lambda(self):
         command = [sys.executable, "-m", "polylambda", "app.handler"]
         program = self.start(*command, LOCAL_LAMBDA_PORT="0", LOCAL_LAMBDA_INVOCATION_ENDPOINT="/run")
-        assert program.request(path="/run", body=b'{"a": 1}') == (200, b'{"echo": {"a": 1}}')
+        assert program.request(path="/run", body=b'{"a": 1}') == (200, b'{"echo":{"a":1}}')
         assert program.end() == 0
 
     @pytest.mark.parametrize("command", [[*DEV, "app.handler"], [sys.executable, "app.py"]])

@@ -62,7 +62,9 @@ def finish(server: ScriptedServer, peer: Peer | None = None) -> None:
     assert peer.rest() == b""
 
 
-def one_answer(driver: str, answer: bytes | ErrorReport | Stream | Early, headers: dict[str, str] | None = None) -> Request:
+def one_answer(
+    driver: str, answer: bytes | ErrorReport | Stream | Early, headers: dict[str, str] | None = None
+) -> Request:
     """The request that answers an invocation."""
     requests: list[Request] = []
 
@@ -538,7 +540,9 @@ class TestConnections:
 
         assert serve(driver, script).ids == ["id-0", "id-1", "id-2"]
 
-    @pytest.mark.parametrize("answer", [Stream([b"a", b"b"]), Early(b"ab"), an_error()], ids=["stream", "early", "error"])
+    @pytest.mark.parametrize(
+        "answer", [Stream([b"a", b"b"]), Early(b"ab"), an_error()], ids=["stream", "early", "error"]
+    )
     def test_close_on_the_event_before_other_answers(self, driver: str, answer: Stream | Early | ErrorReport):
         def script(server: ScriptedServer) -> None:
             peer = server.accept()
@@ -629,7 +633,9 @@ class TestConnections:
 
     @pytest.mark.parametrize("end", ["close", "reset"])
     @pytest.mark.parametrize("said", [b"", b"HTTP", scripted.reply(202)[:-3]], ids=["nothing", "head", "body"])
-    def test_an_answer_is_sent_again_when_its_reply_does_not_come(self, driver: str, end: str, said: bytes, log: list[str]):
+    def test_an_answer_is_sent_again_when_its_reply_does_not_come(
+        self, driver: str, end: str, said: bytes, log: list[str]
+    ):
         def script(server: ScriptedServer) -> None:
             peer = server.accept()
             peer.poll()
@@ -746,7 +752,9 @@ class TestConnections:
             serve(driver, script)
 
     def test_a_name_that_does_not_exist(self, driver: str):
-        with pytest.raises(ConnectionLost, match=r"no Runtime API at no-such-host\.invalid:\d+ \(AWS_LAMBDA_RUNTIME_API\)"):
+        with pytest.raises(
+            ConnectionLost, match=r"no Runtime API at no-such-host\.invalid:\d+ \(AWS_LAMBDA_RUNTIME_API\)"
+        ):
             serve(driver, lambda server: None, name="no-such-host.invalid")
 
     def test_the_server_goes_away_while_the_handler_works(self, driver: str, log: list[str]):

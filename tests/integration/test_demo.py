@@ -50,8 +50,8 @@ def test_all_of_it(environ: dict[str, str]):
     assert done.stderr == ""
     shown = done.stdout
     assert "\x1b" not in shown  # plain: this is no terminal
-    assert '"statusCode": 201' in shown
-    assert '{"batchItemFailures": [{"itemIdentifier": "5b6c0d4e-' in shown
+    assert '"statusCode":201' in shown
+    assert '{"batchItemFailures":[{"itemIdentifier":"5b6c0d4e-' in shown
     assert "s3://tea-shop-uploads/orders/february 2026.csv" in shown
     assert "event.times: expected int, got str" in shown
     words = [

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import doctest
 import importlib
 import inspect
+import pkgutil
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -91,6 +93,16 @@ def aws_variables(folder: Path) -> dict[str, str]:
     shim = folder / "aws.sh"
     shim.write_text(f'aws() {{ {conformance_tools.AWS_CLI_PYTHON} -m awscli "$@"; }}\n')
     return {"BASH_ENV": str(shim)}
+
+
+def test_examples_in_docstrings():
+    found = 0
+    for module in pkgutil.walk_packages(polylambda.__path__, "polylambda."):
+        if not module.name.endswith("__main__"):  # which is the program
+            result = doctest.testmod(importlib.import_module(module.name))
+            assert result.failed == 0, module.name
+            found += result.attempted
+    assert found
 
 
 def test_links():

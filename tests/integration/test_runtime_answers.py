@@ -555,7 +555,7 @@ def test_connections_are_not_left_behind(environment):
     with environment.running(handler):
         for _ in range(5):
             environment.invoke()
-    eventually(lambda: not environment.api._connections)
+    eventually(lambda: not environment.api._listener._connections)
 
 
 def test_a_decorator_that_hides_base64(environment):

@@ -272,7 +272,7 @@ def test_whatever_the_maximum_a_lambda_runtime_polls_once(environment, tmp_path,
     source = PROGRAM.format("import threading\ndef handler(event, context): return threading.active_count()", "")
     with environment.program(tmp_path, source, "app.py", **variables):
         assert environment.invoke().body == b"1"
-        assert len(environment.api._connections) == 1
+        assert len(environment.api._listener._connections) == 1
 
 
 # The internal extension (facts 2.9)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from polylambda.server import connection as connection_module
 from polylambda.server.broker import Outcome
 from tests.integration.raw_runtime import (
     NEXT,
@@ -86,6 +87,37 @@ def test_an_answer_of_exactly_the_limit_is_taken() -> None:
                 event = await runtime.call(NEXT)
                 assert (await runtime.call(answer(event.request_id, b"x" * LIMIT))).status == 202
             assert len(await (await call).read()) == LIMIT
+
+    run(test)
+
+
+def test_the_body_of_a_refused_answer_is_read_for_a_while() -> None:
+    async def test() -> None:
+        async with serving() as (_, api):
+            with RawRuntime(api.address) as runtime:
+                piece = b"x" * 100_000
+                await runtime.send(stream_head("no-such-id") + chunk(piece))
+                await runtime.send(chunk(piece))
+                refused = await runtime.call(b"0\r\n\r\n")
+                assert (refused.status, refused.closes) == (400, False)
+                upload = asyncio.create_task(runtime.send(stream_head("no-such-id") + chunk(b"x" * 50_000_000)))
+                refused = await runtime.reply()
+                assert (refused.status, refused.closes) == (400, True)
+                assert await runtime.ended()
+                await asyncio.gather(upload, return_exceptions=True)
+
+    run(test)
+
+
+def test_a_client_that_never_hangs_up_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection_module, "LINGER", 0.01)
+
+    async def test() -> None:
+        async with serving() as (_, api):
+            with RawRuntime(api.address) as runtime:
+                refused = await runtime.call(answer("no-such-id", b"x" * LIMIT)[:1000])
+                assert (refused.status, refused.closes) == (400, True)
+                await until(lambda: not api._listener._connections)
 
     run(test)
 

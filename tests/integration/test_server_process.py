@@ -270,6 +270,25 @@ def test_output_that_somebody_else_keeps_open_is_not_waited_for(monkeypatch: pyt
     run(test)
 
 
+def test_a_stop_that_is_cancelled_kills_at_once() -> None:
+    async def test() -> None:
+        output = Output()
+        code = (
+            "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up'); signal.pause(); signal.pause()"
+        )
+        async with RuntimeApi(Broker()) as api:
+            runtime = process(api, code, on_output=output, grace=40.0)
+            await runtime.start()
+            await output.line(0)
+            stopping = asyncio.create_task(runtime.stop())
+            await asyncio.sleep(0)
+            stopping.cancel()
+            assert await runtime.wait() == Exit(-9)
+            assert stopping.cancelled()
+
+    run(test)
+
+
 def test_children_do_not_outlive_their_runtime() -> None:
     async def test() -> None:
         listener = socket.create_server(("127.0.0.1", 0))

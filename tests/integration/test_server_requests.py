@@ -390,6 +390,8 @@ def test_a_reply_does_not_wait_for_the_acknowledgement_of_the_one_before() -> No
 def test_a_taken_port_is_said_so() -> None:
     async def test() -> None:
         async with serving() as (broker, api):
+            with pytest.raises(CannotStart, match="listens already"):
+                await api.start()
             port = int(api.address.rpartition(":")[2])
             with pytest.raises(CannotStart, match=rf"127.0.0.1:{port} \(Address already in use\); choose another"):
                 await RuntimeApi(broker, port=port).start()

@@ -34,11 +34,11 @@ class Step:
     def serves(self) -> bool:
         return _SERVES.match(self.command) is not None
 
-    def check(self, printed: str) -> None:
+    def check(self, printed: str, errors: str) -> None:
         expected = "\n".join(self.output)
         pattern = re.escape(expected).replace(re.escape("..."), "(?s:.*)")
         shown = "\n".join(line.rstrip() for line in printed.splitlines())
-        assert re.fullmatch(pattern, shown), f"$ {self.command}\n{shown}\n\ninstead of\n{expected}"
+        assert re.fullmatch(pattern, shown), f"$ {self.command}\n{shown}\n\ninstead of\n{expected}\n\n{errors}"
 
 
 def blocks(page: Path) -> list[tuple[str, str]]:
@@ -95,8 +95,9 @@ class Terminal:
             text=True,
             check=False,
         )
-        assert done.returncode == 0, f"$ {step.command}\nended with {done.returncode}\n{done.stdout}{done.stderr}"
-        step.check(done.stdout)
+        # A command may be there to show how it fails; one that shows nothing must not.
+        assert step.output or done.returncode == 0, f"$ {step.command}\n{done.stdout}{done.stderr}"
+        step.check(done.stdout, done.stderr)
 
     def localised(self, text: str) -> str:
         """Return `text` with the address of the server that runs here in place of the default one."""

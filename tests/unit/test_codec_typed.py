@@ -209,6 +209,8 @@ def test_decodes(annotation: Any, text: str, expected: object) -> None:
             "expected int, got null",
         ),
         (Order, f'{ORDER}, "by_day": {{"x": 1}}}}', "event.by_day", "key: invalid RFC3339 encoded date"),
+        (Line, "null", "event", "expected object, got null"),
+        (ModelLine, "null", "event", "expected object, got null"),
         (StructOrder, '{"orderId": 1, "x": 2}', "event.x", "unknown field"),
         (StructOrder, '{"orderId": true}', "event.orderId", "expected int, got bool"),
         (DictOrder, '{"id": 1, "items": null}', "event.items", "expected array, got null"),

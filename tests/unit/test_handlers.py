@@ -106,7 +106,7 @@ STREAM = ["application/octet-stream", b"one", b"two", None]
 
 def test_a_function():
     call = Call(lambda event, context: {"got": event, "id": context.aws_request_id})
-    assert call.result == b'{"got": {"item": "tea"}, "id": "1"}'
+    assert call.result == b'{"got":{"item":"tea"},"id":"1"}'
     assert call.response.content_type == JSON
     assert not call.is_async
 
@@ -117,7 +117,7 @@ def test_a_coroutine_function():
         return event
 
     call = Call(handler)
-    assert call.result == b'{"item": "tea"}'
+    assert call.result == b'{"item":"tea"}'
     assert call.is_async
 
 
@@ -339,7 +339,7 @@ def test_a_decorated_coroutine_function(decorate):
     if decorate is functools.lru_cache:
         assert Call(decorated, b"1").result == b"1"
     else:
-        assert Call(decorated).result == b'{"item": "tea"}'
+        assert Call(decorated).result == b'{"item":"tea"}'
 
 
 @pytest.mark.parametrize("decorate", [passes_on, like_powertools, awaits, returns])
@@ -350,7 +350,7 @@ def test_a_decorated_generator_function(decorate, function):
 
 @pytest.mark.parametrize("decorate", [passes_on, awaits, returns])
 def test_a_decorated_function_with_a_writer(decorate):
-    assert Call(decorate(writer)).sink.sent == [(JSON, b'{"item": "tea"}')]
+    assert Call(decorate(writer)).sink.sent == [(JSON, b'{"item":"tea"}')]
 
 
 @pytest.mark.parametrize("decorate", [passes_on, awaits, returns])
@@ -520,7 +520,7 @@ def test_asynchronous_middleware_around_an_asynchronous_handler():
         await call_next(payload, response, context)
         order.append("ends")
 
-    assert Call(coroutine, middleware=[layer, layer]).result == b'{"item": "tea"}'
+    assert Call(coroutine, middleware=[layer, layer]).result == b'{"item":"tea"}'
     assert order == ["begins", "begins", "ends", "ends"]
 
 
@@ -546,7 +546,7 @@ def test_middleware_may_replace_the_result():
         response.body = response.body.upper()
 
     call = Call(lambda event, context: event, middleware=[layer])
-    assert (call.result, call.response.content_type) == (b'{"ITEM": "TEA"}', JSON)
+    assert (call.result, call.response.content_type) == (b'{"ITEM":"TEA"}', JSON)
 
 
 def test_middleware_may_make_an_answer_of_an_error():
@@ -594,7 +594,7 @@ def test_plain_middleware_may_pass_an_asynchronous_handler_on():
     def layer(payload, response, context, call_next):
         return call_next(payload.replace(b"tea", b"coffee"), response, context)
 
-    assert Call(coroutine, middleware=[layer]).result == b'{"item": "coffee"}'
+    assert Call(coroutine, middleware=[layer]).result == b'{"item":"coffee"}'
 
 
 def test_plain_middleware_that_forgets_to_return_is_told_so():

@@ -44,8 +44,9 @@ class TestBuffered:
     def test_content_type_is_json_unless_told(self):
         assert (b"content-type", b"application/json") in answers.buffered(result(statusCode=200)).head.headers
 
-    def test_no_content_type_where_there_is_no_body(self):
-        answer = answers.buffered(result(statusCode=204))
+    @pytest.mark.parametrize("status", [204, 205, 304])
+    def test_no_content_type_where_there_is_no_body(self, status: int):
+        answer = answers.buffered(result(statusCode=status))
         assert (answer.head.headers, answer.head.has_body) == ((), False)
 
     def test_base64_body(self):

@@ -275,7 +275,7 @@ def test_a_writer_answers_once():
     with pytest.raises(ResponseError) as caught:
         writer.write({"a": 2})
     assert caught.value.code == "answered"
-    assert sent == [("application/json", b'{"a": 1}')]
+    assert sent == [("application/json", b'{"a":1}')]
 
 
 def test_a_value_that_cannot_be_encoded_leaves_the_writer_as_it_was():
@@ -284,7 +284,7 @@ def test_a_value_that_cannot_be_encoded_leaves_the_writer_as_it_was():
     with pytest.raises(MarshalError):
         writer.write({1, 2})
     writer.write([1, 2])
-    assert sent == [("application/json", b"[1, 2]")]
+    assert sent == [("application/json", b"[1,2]")]
 
 
 def test_a_writer_of_a_type_is_still_the_writer():

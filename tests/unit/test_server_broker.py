@@ -284,7 +284,7 @@ def test_when_the_runtime_dies_what_it_held_fails_and_what_waits_waits() -> None
 
 def test_an_init_error_fails_what_waits_and_what_comes_until_another_runtime_starts() -> None:
     async def main() -> None:
-        broker = Broker()
+        broker = Broker(queue_limit=1)
         waiting = await invoke(broker, "a")
         broker.fail_init("Runtime.ImportModuleError", b'{"errorMessage": "no module"}')
         for response in (await waiting, await broker.invoke(Invocation(payload=b"{}"))):
@@ -345,6 +345,40 @@ def test_metadata_cannot_smuggle_headers(field: str, text: str) -> None:
     async def main() -> None:
         with pytest.raises(InvalidInvocation, match="control characters"):
             await Broker().invoke(Invocation(payload=b"{}", **{field: text}))
+
+    virtual_loop.run(main())
+
+
+@pytest.mark.parametrize("field", ["request_id", "tenant_id", "client_context", "identity"])
+def test_metadata_is_unicode(field: str) -> None:
+    async def main() -> None:
+        with pytest.raises(InvalidInvocation, match="half characters"):
+            await Broker().invoke(Invocation(payload=b"{}", **{field: "\ud800"}))
+
+    virtual_loop.run(main())
+
+
+def test_unusual_metadata_is_taken() -> None:
+    async def main() -> None:
+        broker = Broker()
+        (poll,) = polls(broker, 1)
+        invocation = Invocation(
+            payload=b"{}", request_id="\xa0\u200b", client_context='{\n"a":\t"\u00fc"}', timeout=900
+        )
+        call = asyncio.create_task(broker.invoke(invocation))
+        await settled()
+        assert poll.request_id == "\xa0\u200b"
+        answer(broker, poll.request_id)
+        assert (await call).outcome is Outcome.SUCCESS
+
+    virtual_loop.run(main())
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf")])
+def test_an_invocation_needs_a_timeout(seconds: float) -> None:
+    async def main() -> None:
+        with pytest.raises(InvalidInvocation, match="a timeout is more than 0"):
+            await Broker().invoke(Invocation(payload=b"{}", timeout=seconds))
 
     virtual_loop.run(main())
 

@@ -162,7 +162,7 @@ def _status(value: object) -> int:
     # AWS takes the number as text too. 1xx is in its documented range, but is no final response in HTTP.
     if isinstance(value, str) and value.isascii() and value.isdigit():
         value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool) or not 200 <= value <= 599:
+    if not isinstance(value, int) or not 200 <= value <= 599:
         raise BadAnswer(f"statusCode is {_shown(value)}: it must be a number from 200 to 599")
     return value
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Broker", "Invocation", "Outcome", "Poll", "Response"]
 
 MAX_POLLS = 10_000  # as many as AWS's server lets wait
+MAX_TIMEOUT = 10 * 365 * 86_400  # seconds; a debugger may want one that never ends
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -88,31 +89,28 @@ class Broker:
             QueueFull: too many invocations wait; tell the caller 429.
             BrokerClosed: the broker is, or was meanwhile, closed.
             DuplicateRequestId: this request id is waiting or running.
-            InvalidInvocation: a piece of metadata cannot travel in an HTTP header.
+            InvalidInvocation: its metadata cannot travel in HTTP headers, or its timeout is none.
         """
-        entry = self._accept(invocation)
+        if self._closed:
+            raise BrokerClosed("the environment is shut down: invoke another one")
+        _check(invocation)
+        response = Response(invocation.request_id, buffer_limit=self._stream_buffer)
+        if self._init_failure is not None:
+            _end(response, Outcome.FAILURE, *self._init_failure)
+            return response
+        entry = Entry(invocation, response)
+        self._ledger.add(entry, idle_polls=0 if self._paused else len(self._polls))
+        self._hand_out()
         try:
-            await entry.response.wait_for_head()
+            await response.wait_for_head()
         except asyncio.CancelledError:
             if entry.state is State.QUEUED:
                 self._ledger.end(entry, State.DROPPED)
-            entry.response.discard()
+            response.discard()
             raise
         if entry.state is State.DROPPED:
             raise BrokerClosed(f"the environment was shut down before invocation {invocation.request_id} ran")
-        return entry.response
-
-    def _accept(self, invocation: Invocation) -> Entry:
-        if self._closed:
-            raise BrokerClosed("the environment is shut down: invoke another one")
-        _check_metadata(invocation)
-        entry = Entry(invocation, Response(invocation.request_id, buffer_limit=self._stream_buffer))
-        self._ledger.add(entry, idle_polls=0 if self._paused else len(self._polls))
-        if self._init_failure is not None:
-            self._settle(entry, State.FAILED, *self._init_failure)
-        else:
-            self._hand_out()
-        return entry
+        return response
 
     # The runtime's side
 
@@ -238,12 +236,7 @@ class Broker:
     def _settle(self, entry: Entry, state: State, error_type: str | None, payload: bytes) -> None:
         """End an invocation; `payload` is the error's JSON."""
         self._ledger.end(entry, state)
-        response = entry.response
-        if not response.has_head:
-            response.begin(names.JSON, streamed=False)
-            response.feed(payload)
-            payload = b""
-        response.end(OUTCOMES[state], error_type, payload)
+        _end(entry.response, OUTCOMES[state], error_type, payload)
         answer, entry.answer = entry.answer, None
         if answer is not None and not answer.over:
             answer.cut(self._refusal_after(entry, state))
@@ -287,8 +280,17 @@ class Broker:
             self._arm(loop, following)
 
 
-def _check_metadata(invocation: Invocation) -> None:
-    """Refuse what would break out of its header. Line ends in JSON are only layout, and are replaced when it is sent."""
+def _end(response: Response, outcome: Outcome, error_type: str | None, payload: bytes) -> None:
+    """End a response; the JSON of an error is its body, unless it has another already."""
+    if not response.has_head:
+        response.begin(names.JSON, streamed=False)
+        response.feed(payload)
+        payload = b""
+    response.end(outcome, error_type, payload)
+
+
+def _check(invocation: Invocation) -> None:
+    """Refuse what cannot be delivered. Line ends in JSON are only layout: they are replaced when it is sent."""
     texts = (
         invocation.request_id,
         invocation.content_type,
@@ -296,10 +298,24 @@ def _check_metadata(invocation: Invocation) -> None:
         invocation.trace_id,
         invocation.tenant_id,
     )
-    # What is not printable may still be harmless, such as a no-break space; asking first saves most searches.
-    if not "".join(texts).isprintable():
-        for text in texts:
-            if _CONTROL.search(text) is not None:
-                raise InvalidInvocation(f"a header cannot carry control characters: {text!r}; take them out")
+    documents = invocation.client_context + invocation.identity
+    # These two questions are cheap, and settle nearly every case.
+    if not ("".join(texts).isprintable() and documents.isascii()):
+        for text in (*texts, documents):
+            if not _is_unicode(text) or (text is not documents and _CONTROL.search(text) is not None):
+                raise InvalidInvocation(f"a header cannot carry control characters or half characters: {text!r}")
     if not invocation.request_id:
         raise InvalidInvocation("an invocation needs a request id; leave request_id out to have one made up")
+    if not 0 < invocation.timeout < MAX_TIMEOUT:
+        raise InvalidInvocation(
+            f"a timeout is more than 0 and less than {MAX_TIMEOUT} seconds, not {invocation.timeout}"
+        )
+
+
+def _is_unicode(text: str) -> bool:
+    """Say whether the text can be encoded: it has no half of a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -31,8 +31,10 @@ class Listener:
         """Bind and listen; return the port, which is a free one if `port` is 0.
 
         Raises:
-            CannotStart: the address is taken, or is none of this machine's.
+            CannotStart: the address is taken, or is none of this machine's, or we listen already.
         """
+        if self._socket is not None:
+            raise CannotStart(f"the Runtime API listens already, on {host}:{port}; stop it first")
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
             listening = socket.create_server((host, port), family=family, backlog=BACKLOG)

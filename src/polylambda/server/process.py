@@ -158,13 +158,15 @@ class RuntimeProcess:
     async def stop(self) -> Exit:
         """End it: SIGTERM to the group, the grace, SIGKILL. Return how it ended; it may have ended before."""
         self._stopping = True
-        if self._process is not None:
+        process = self._process
+        if process is not None:
             self._api.announce_shutdown(self._grace)
-            process = self._process
             self._signal(process, signal.SIGTERM)
-            ended, _ = await asyncio.wait([self._watching], timeout=self._grace)
-            if not ended:
-                self._signal(process, signal.SIGKILL)
+            try:
+                await asyncio.wait([self._watching], timeout=self._grace)
+            finally:  # also when we are cancelled: nobody would end it later
+                if not self._watching.done():
+                    self._signal(process, signal.SIGKILL)
         return await self.wait()
 
     async def wait(self) -> Exit:
@@ -180,13 +182,13 @@ class RuntimeProcess:
     async def _attend(self, process: asyncio.subprocess.Process, outputs: list[_Lines]) -> Exit:
         """See the process through to its end, and everything that follows from it."""
         try:
-            ended = Exit(await process.wait())
-            # Without its first process an environment is dead, whatever the others would like to do.
-            self._signal(process, signal.SIGKILL)
+            try:
+                ended = Exit(await process.wait())
+            finally:  # without its first process an environment is dead, whatever the others would like to do
+                self._signal(process, signal.SIGKILL)
             if outputs:
                 await asyncio.wait([lines.ended for lines in outputs], timeout=LAST_WORDS)
         finally:
-            self._signal(process, signal.SIGKILL)
             for lines in outputs:
                 lines.close()
             self._process = None
