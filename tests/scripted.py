@@ -20,6 +20,7 @@ import struct
 import threading
 from collections.abc import Callable
 from types import TracebackType
+from typing import Self
 
 PATIENCE = 20.0  # seconds; only a failing test waits for it
 NEXT = "/2018-06-01/runtime/invocation/next"
@@ -190,7 +191,7 @@ class ScriptedServer:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
-    def __enter__(self) -> ScriptedServer:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Generator
 from typing import Any
 
-from polylambda import LambdaContext, LambdaRuntime, ResponseStream
+from polylambda import LambdaContext, LambdaRuntime, ResponseStream, Waist
 
 
 @contextlib.contextmanager
@@ -25,7 +25,7 @@ def lifespan() -> Generator[sqlite3.Connection]:
     print("closed the database")
 
 
-def timed(payload: bytes, response: ResponseStream, context: LambdaContext, call_next: Any) -> None:
+def timed(payload: bytes, response: ResponseStream, context: LambdaContext, call_next: Waist) -> None:
     began = time.perf_counter()
     try:
         call_next(payload, response, context)

@@ -14,6 +14,7 @@ from polylambda.errors import (
     UnmarshalError,
     ValidationError,
 )
+from polylambda.handlers import Middleware, Waist
 from polylambda.response import ResponseStream, ResponseWriter
 from polylambda.runtime.runtime import LambdaRuntime
 
@@ -27,6 +28,7 @@ __all__ = [
     "LambdaContext",
     "LambdaRuntime",
     "MarshalError",
+    "Middleware",
     "PolylambdaError",
     "ResponseError",
     "ResponseStream",
@@ -34,5 +36,6 @@ __all__ = [
     "RuntimeApiError",
     "UnmarshalError",
     "ValidationError",
+    "Waist",
     "current_context",
 ]

@@ -6,24 +6,27 @@ What its signature says is read in `shapes`, what the bytes mean is `codec`'s bu
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from types import AsyncGeneratorType, GeneratorType
 
+from polylambda.context import LambdaContext
 from polylambda.errors import ConfigurationError
+from polylambda.response import ResponseStream
 from polylambda.shapes import RESPONSE, UNFINISHED, Shape
 from polylambda.signatures import name_of, signature_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
+    from collections.abc import AsyncGenerator, Generator, Sequence
     from typing import Any
 
     from polylambda.codec import Encode
-    from polylambda.context import LambdaContext
-    from polylambda.response import ResponseStream
 
-    # A blocking handler's waist returns None; an asynchronous one returns what must be awaited.
-    Waist = Callable[[bytes, ResponseStream, LambdaContext], Awaitable[None] | None]
-    Middleware = Callable[[bytes, ResponseStream, LambdaContext, Waist], Awaitable[None] | None]
+Waist = Callable[[bytes, ResponseStream, LambdaContext], Awaitable[None] | None]
+"""A blocking handler's waist returns None; an asynchronous one returns what must be awaited."""
+
+Middleware = Callable[[bytes, ResponseStream, LambdaContext, Waist], Awaitable[None] | None]
+"""What goes around the waist: `(payload, response, context, call_next)`."""
 
 
 class Handler:

@@ -29,7 +29,7 @@ _GENERATOR = 0x20
 _COROUTINE = 0x80
 _ASYNC_GENERATOR = 0x200
 
-_COROUTINE_MARK = "_is_coroutine_mark"  # left by inspect.markcoroutinefunction
+_COROUTINE_MARK = "_is_coroutine_marker"  # left by inspect.markcoroutinefunction
 
 
 class Signature:

@@ -26,7 +26,8 @@ def handler(event, context):
         os._exit(4)
     if do == "wait":  # until the test writes into the pipe
         print("waiting", flush=True)
-        Path(event["pipe"]).read_text()
+        if Path(event["pipe"]).read_text() == "die":
+            os._exit(4)
     if do == "environ":
         return {name: os.environ.get(name) for name in event["names"]}
     return {"echo": event, "tenant": context.tenant_id}
@@ -182,6 +183,20 @@ def test_function_that_dies_is_started_again():
         assert function.invoke({"do": "exit"}).status == 500
         assert function.request(path="/").status == 200
         function.screen.wait_for("exit status 4", times=2)
+
+
+def test_those_who_wait_when_a_function_dies_are_served_by_the_next(pipe: Path):
+    with served() as function:
+        running = function.invoke_later({"do": "wait", "pipe": str(pipe)})
+        function.screen.wait_for("waiting")
+        others = [function.invoke_later({"number": number}) for number in range(3)]
+        hung_up = function.connect()
+        hung_up.request("POST", "/invoke", b"{}")
+        hung_up.close()
+        function.screen.wait_for("hung up")
+        pipe.write_text("die")
+        assert running.result().json["errorType"] == "Runtime.ExitError"
+        assert [other.result().json["echo"]["number"] for other in others] == [0, 1, 2]
 
 
 def test_function_that_hangs_is_replaced(pipe: Path):

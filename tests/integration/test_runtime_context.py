@@ -200,9 +200,10 @@ def test_log_lines_carry_the_request_id(environment, caplog, kind):
     assert (record.name, answer.json) == ("orders", "orders")
 
 
-def test_what_was_printed_without_its_newline_is_out_before_the_answer(environment, tmp_path):
+@both
+def test_what_was_printed_without_its_newline_is_out_before_the_answer(environment, tmp_path, kind):
     """Behind its answer the platform may freeze the environment."""
-    source = "def handler(event, context): print('unfinished', end='')\n"
+    source = f"{kind} handler(event, context): print('unfinished', end='')\n"
     with environment.program(tmp_path, source) as program:
         environment.invoke()
         assert program.expect("unfinished") == "unfinished"

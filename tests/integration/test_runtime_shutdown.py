@@ -85,7 +85,7 @@ def run(environment: Environment, folder: Path, kind: str, source: str) -> Itera
         yield program
 
 
-# SIGTERM: E34
+# What SIGTERM does, E34
 
 
 @both

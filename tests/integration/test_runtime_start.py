@@ -36,36 +36,7 @@ def fails(environment: Environment, folder: Path, source: str, *arguments: str, 
     return program
 
 
-# Init errors (E37)
-
-FAILURES = {
-    "missing module": ("nowhere.handler", HANDLER, "Runtime.ImportModuleError"),
-    "missing import": ("app.handler", "import nowhere\n" + HANDLER, "Runtime.ImportModuleError"),
-    "syntax error": ("app.handler", "def handler(:\n", "Runtime.UserCodeSyntaxError"),
-    "missing handler": ("app.nothing", HANDLER, "Runtime.HandlerNotFound"),
-    "malformed name": ("handler", HANDLER, "Runtime.MalformedHandlerName"),
-    "built-in module": ("sys.exit", HANDLER, "Runtime.BuiltInModuleConflict"),
-}
-
-
-@pytest.mark.parametrize("failure", FAILURES)
-def test_a_handler_that_cannot_be_loaded_is_an_init_error_as_awslambdaric_reports_it(environment, tmp_path, failure):
-    pytest.importorskip("awslambdaric", reason="awslambdaric is not installed")
-    name, source, expected = FAILURES[failure]
-    told: list[tuple[str, dict[str, Any]]] = []
-    for module in ("polylambda", "awslambdaric"):
-        environment.api.runtime_started()
-        fails(environment, tmp_path, source, "-m", module, name)
-        told.append(init_error(environment))
-    (ours_type, ours), (theirs_type, theirs) = told
-    assert ours_type == theirs_type == expected
-    assert list(ours) == list(theirs)
-    assert ours["errorType"] == theirs["errorType"] == expected
-    assert ours["requestId"] == theirs["requestId"] == ""
-    if failure != "malformed name":  # theirs is about unpacking values
-        assert ours["errorMessage"] == theirs["errorMessage"]
-    if failure == "syntax error":
-        assert ours["stackTrace"] == theirs["stackTrace"]
+# Init errors: E37; those of handlers that cannot be loaded are in `tests.conformance.test_start_like_awslambdaric`
 
 
 def test_whatever_a_module_raises_is_an_init_error(environment, tmp_path):
@@ -356,7 +327,6 @@ def snapstart() -> Iterator[Environment]:
 
 
 def test_hooks_run_before_the_snapshot_and_after_the_restore(snapstart, tmp_path):
-    pytest.importorskip("snapshot_restore_py", reason="snapshot_restore_py is not installed")
     with snapstart.program(tmp_path, HOOKS.format(fail="")) as program:
         assert snapstart.invoke(b"1").body == b"1"
         program.send(signal.SIGTERM)
@@ -367,26 +337,6 @@ def test_hooks_run_before_the_snapshot_and_after_the_restore(snapstart, tmp_path
 def test_without_hooks_there_is_nothing_to_run(snapstart, tmp_path):
     with snapstart.program(tmp_path, HANDLER):
         assert snapstart.invoke(b"1").body == b"1"
-
-
-@pytest.mark.parametrize(
-    ("fail", "status", "error_type"),
-    [("before 2", 64, "Runtime.BeforeSnapshotError"), ("after 1", 65, "Runtime.AfterRestoreError")],
-)
-def test_a_hook_that_fails_ends_the_environment_as_under_awslambdaric(snapstart, tmp_path, fail, status, error_type):
-    pytest.importorskip("snapshot_restore_py", reason="snapshot_restore_py is not installed")
-    pytest.importorskip("awslambdaric", reason="awslambdaric is not installed")
-    told = []
-    for module in ("polylambda", "awslambdaric"):
-        snapstart.api.runtime_started()
-        with snapstart.program(tmp_path, HOOKS.format(fail=fail), "-m", module, "app.handler") as program:
-            assert program.wait() == status
-        told.append(init_error(snapstart))
-        assert snapstart.api.phase.value == "init failed"
-    (ours_type, ours), (theirs_type, theirs) = told
-    assert ours_type == theirs_type == error_type
-    assert {**ours, "stackTrace": []} == {**theirs, "stackTrace": []}
-    assert ours["errorType"] == "KeyError"
 
 
 def test_a_platform_that_refuses_to_restore_ends_the_environment(tmp_path):

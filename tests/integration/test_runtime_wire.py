@@ -356,3 +356,58 @@ def test_a_stream_that_breaks_is_told_in_one_line_and_the_next_event_comes(kind,
     lost = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     assert len(lost) == 1
     assert lost[0].startswith("the stream could not be sent to its end")
+
+
+@both
+@pytest.mark.parametrize("ending", ["left open", "raise"])
+def test_a_stream_that_is_refused_at_its_end_is_told_in_one_line_and_the_next_event_comes(kind, ending, caplog):
+    def serve(server: ScriptedServer) -> None:
+        try:
+            first = server.accept()
+            first.poll()
+            first.send_event("id-1")
+            first.answer("id-1")
+            first.reply(413, "RequestEntityTooLarge", close=True)
+            second = server.accept()
+            second.poll()
+            second.send_event("id-2")
+            second.answer("id-2")
+            second.reply(202)
+        finally:
+            server.stop_client()
+
+    steps: list[Any] = [("write", b"begun")]
+    if ending == "raise":
+        steps.append(("raise", KeyError("table")))
+    with ScriptedServer(serve) as server:
+        runtime = LambdaRuntime(
+            writes(*steps, kind=kind), settings=Settings({"AWS_LAMBDA_RUNTIME_API": server.address})
+        )
+        server.stop_client = runtime.stop
+        runtime.run()
+    lost = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert lost == ["the stream could not be sent to its end: 413 RequestEntityTooLarge: because"]
+
+
+@both
+def test_a_handler_that_exits_has_its_answer_taken_before_the_process_ends(kind):
+    """Also when the connection breaks under it."""
+
+    def serve(server: ScriptedServer) -> None:
+        first = server.accept()
+        first.poll()
+        first.send_event("id-1")
+        first.answer("id-1", "error")
+        first.reset()
+        second = server.accept()
+        assert json.loads(second.answer("id-1", "error").body)["errorType"] == "SystemExit"
+        second.reply(202)
+        assert second.rest() == b""  # and it does not poll again
+
+    with ScriptedServer(serve) as server:
+        runtime = LambdaRuntime(
+            writes(("raise", SystemExit(5)), kind=kind), settings=Settings({"AWS_LAMBDA_RUNTIME_API": server.address})
+        )
+        with pytest.raises(SystemExit) as caught:
+            runtime.run()
+    assert caught.value.code == 5

@@ -351,7 +351,7 @@ def test_an_invocation_with_everything() -> None:
         timeout=2.0,
         invoked_function_arn="arn",
         trace_id="Root=1;Sampled=1",
-        client_context='{\r\n\t"custom": {"a": "\u00fc"}\n}',
+        client_context='{\r\n\t"custom": {"a": "\u00fc\x7f"}\n}',
         identity='{"cognitoIdentityId": "c"}',
         tenant_id="blue",
     )
@@ -365,7 +365,7 @@ def test_an_invocation_with_everything() -> None:
         b"Lambda-Runtime-Deadline-Ms": b"102000",
         b"Lambda-Runtime-Invoked-Function-Arn": b"arn",
         b"Lambda-Runtime-Trace-Id": b"Root=1;Sampled=1",
-        b"Lambda-Runtime-Client-Context": '{   "custom": {"a": "\u00fc"} }'.encode(),
+        b"Lambda-Runtime-Client-Context": '{   "custom": {"a": "\u00fc\\u007f"} }'.encode(),
         b"Lambda-Runtime-Cognito-Identity": b'{"cognitoIdentityId": "c"}',
         b"Lambda-Runtime-Aws-Tenant-Id": b"blue",
         b"Content-Length": b"2",

@@ -76,7 +76,10 @@ class Environment:
         self._ending = False  # the runtime ends because we want it to
         self._exited = False  # it ended because it wanted to
         self._stuck = False  # it would not listen to a SIGTERM
-        self._renewal = asyncio.Event()
+        self._pending = 0  # invocations whose answer has not begun
+        self._renewal = asyncio.Event()  # another runtime is wanted
+        self._settled = asyncio.Event()  # no other runtime is wanted
+        self._settled.set()
         self._owned = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -105,10 +108,13 @@ class Environment:
     async def invoke(self, invocation: Invocation) -> Response:
         """Run an invocation, as `Broker.invoke` does."""
         if self._exited:
-            self._exited = False
-            self._api.runtime_started()  # forget why the last one failed: this invocation waits for the next one
-            self._renewal.set()
-        return await self._broker.invoke(invocation)
+            self.renew()
+        self._pending += 1
+        try:
+            await self._settled.wait()
+            return await self._broker.invoke(invocation)
+        finally:
+            self._pending -= 1
 
     async def init_error(self) -> dict[str, Any] | None:
         """Wait for the end of the runtime's init; return the error that it ended with, None when it is ready."""
@@ -127,6 +133,8 @@ class Environment:
         One that is `stuck` in an invocation that timed out is killed without more ado, as Lambda does.
         """
         self._stuck = self._stuck or stuck
+        self._exited = False
+        self._settled.clear()
         self._renewal.set()
 
     def give_up(self) -> None:
@@ -163,6 +171,8 @@ class Environment:
             self._api.runtime_exited(str(error))
         finally:
             self._broker.resume()
+            if not self._renewal.is_set():
+                self._settled.set()
 
     async def _start(self) -> None:
         self._started_at = time.monotonic()
@@ -176,7 +186,7 @@ class Environment:
         )
         await process.start()
         self._process = process
-        self._exited = self._stuck = False
+        self._stuck = False
 
     async def _end(self) -> None:
         process, self._process = self._process, None
@@ -197,6 +207,8 @@ class Environment:
         self._exited = True
         if self._api.phase is Phase.READY:
             self._observer.problem(how.reason)
+            if self._pending:
+                self.renew()
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

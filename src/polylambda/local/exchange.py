@@ -38,7 +38,6 @@ class Exchange:
         self.caller: str = (scope.get("client") or ("127.0.0.1", 0))[0]
         self.started = False
         self._read = False
-        self._finished = False
         self._head: Head | None = None
         self._receive = receive
         self._send = send
@@ -85,7 +84,7 @@ class Exchange:
         watcher = asyncio.ensure_future(self._disconnected())
         try:
             await asyncio.wait({work_task, watcher}, return_when=asyncio.FIRST_COMPLETED)
-            if not work_task.done() and not self._finished:
+            if not work_task.done():
                 raise CallerGone("the caller hung up before the answer")
             await work_task
         finally:
@@ -112,7 +111,6 @@ class Exchange:
 
     async def finish(self) -> None:
         """End the response. One that is never finished is cut off, which the caller can tell."""
-        self._finished = True  # from here on the server says "disconnected" because it is done
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def answer(self, answer: Answer) -> None:

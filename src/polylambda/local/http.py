@@ -65,8 +65,8 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise ConfigurationError(
-                f"port {port} of {host} is in use by another program: end it, or take another port with --port "
-                "or LOCAL_LAMBDA_PORT"
+                f"port {port} of {host} is in use by another program: end it, or set LOCAL_LAMBDA_PORT "
+                "(`polylambda dev` also takes --port) to another, or to 0 for any free one"
             ) from error
         raise ConfigurationError(f"cannot listen on port {port} of {host}: {error.strerror}") from error
 

@@ -38,7 +38,7 @@ class Exchange(Protocol):
         ...
 
     def lost(self) -> None:
-        """Take it that the client has certainly not read the whole reply."""
+        """Take it that the client has certainly not read the whole reply. May be said twice."""
         ...
 
 
@@ -125,7 +125,6 @@ class Connection(asyncio.Protocol):
         """Take it that the client sends nothing more; it may still read."""
         if self._unconfirmed is not None and self._was_reset():
             self._unconfirmed.lost()
-            self._unconfirmed = None
         self._wire.receive(b"")
         self._go_on()
         return True
@@ -136,7 +135,6 @@ class Connection(asyncio.Protocol):
         # them are those of the last reply.
         if self._unconfirmed is not None and isinstance(exc, (ConnectionResetError, BrokenPipeError)):
             self._unconfirmed.lost()
-        self._unconfirmed = None
         self._abort_exchange()
         if self._linger is not None:
             self._linger.cancel()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 from polylambda.rapi import headers as names
 from polylambda.server import faults
 from polylambda.server.errors import Refusal
-from polylambda.server.exchanges import AnswerUpload, Collected, NextPoll
+from polylambda.server.exchanges import AnswerUpload, Collected, ExtensionPoll, NextPoll
 from polylambda.server.extensions import Extensions
 from polylambda.server.function import FunctionConfiguration
 from polylambda.server.listener import Listener
@@ -211,31 +211,7 @@ class RuntimeApi:
     def _extension_next(self, head: RequestHead, connection: Connection) -> Exchange:
         identifier = head.headers.get(names.EXTENSION_IDENTIFIER)
         self._extensions.find(identifier)
-        return _ExtensionPoll(self._extensions, identifier, connection)
-
-
-class _ExtensionPoll:
-    """`GET /extension/event/next`: replied to at shutdown, or never."""
-
-    def __init__(self, extensions: Extensions, identifier: str | None, connection: Connection) -> None:
-        self._extensions = extensions
-        self._identifier = identifier
-        self._connection = connection
-
-    def receive(self, data: bytes) -> bool:
-        raise faults.too_large(_NO_BODY)
-
-    def finish(self, trailers: dict[str, str]) -> None:
-        self._extensions.wait(self._identifier, self)
-
-    def deliver(self, reply: Reply) -> None:
-        self._connection.reply(reply)
-
-    def abort(self) -> None:
-        self._extensions.drop_poll(self)
-
-    def lost(self) -> None:
-        pass
+        return ExtensionPoll(self._extensions, identifier, connection)
 
 
 def _limited(

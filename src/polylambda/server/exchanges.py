@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from polylambda.server.answer import Answer
     from polylambda.server.broker import Broker
     from polylambda.server.connection import Connection
+    from polylambda.server.extensions import Extensions
     from polylambda.server.ledger import Attempt
 
 
@@ -109,3 +110,33 @@ class Collected:
 
     def lost(self) -> None:
         """Ignore that the runtime does not know: it was done."""
+
+
+class ExtensionPoll:
+    """`GET /extension/event/next`: replied to at shutdown, or never."""
+
+    __slots__ = ("_connection", "_extensions", "_identifier")
+
+    def __init__(self, extensions: Extensions, identifier: str | None, connection: Connection) -> None:
+        self._extensions = extensions
+        self._identifier = identifier
+        self._connection = connection
+
+    def receive(self, data: bytes) -> bool:
+        """Refuse: a poll has no body."""
+        raise faults.too_large(0)
+
+    def finish(self, trailers: dict[str, str]) -> None:
+        """Wait for an event. Raises Refusal."""
+        self._extensions.wait(self._identifier, self)
+
+    def deliver(self, reply: Reply) -> None:
+        """Send the event."""
+        self._connection.reply(reply)
+
+    def abort(self) -> None:
+        """Wait no longer."""
+        self._extensions.drop_poll(self)
+
+    def lost(self) -> None:
+        """Ignore that the extension does not know: it is about to be killed."""

@@ -309,11 +309,11 @@ def _bad_request(message: str) -> Refusal:
 
 
 def _one_line(text: str) -> str:
-    """JSON as one line: where it has line ends and tabs, it could as well have spaces."""
-    return text.translate(_CONTROL_TO_SPACE) if text else text
+    """JSON without control characters: between its words they are blanks, and inside a string there can only be a DEL."""
+    return text.translate(_WITHOUT_CONTROL) if text else text
 
 
-_CONTROL_TO_SPACE = dict.fromkeys([*range(32), 127], " ")
+_WITHOUT_CONTROL = {**dict.fromkeys(range(32), " "), 127: "\\u007f"}
 
 _ACCEPTED = _reply(ACCEPTED, keep_alive=True)
 
