@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import json
 import os
 import re
@@ -17,6 +18,7 @@ import pytest
 from polylambda import LambdaContext, current_context
 from tests.environment import Environment
 
+VARIABLE = contextvars.ContextVar("variable", default="unset")
 TRACE = "_X_AMZN_TRACE_ID"
 
 both = pytest.mark.parametrize("kind", ["def", "async def"])
@@ -126,6 +128,17 @@ def test_what_the_lifespan_yields_is_the_state(environment, kind):
 
     with environment.running(tells(lambda context: context.state, kind), lifespan=lifespan):
         assert environment.invoke().json == {"pool": "open"}
+
+
+@both
+def test_context_variables_that_the_lifespan_sets_are_seen(environment, kind):
+    @contextlib.contextmanager
+    def lifespan():
+        VARIABLE.set("set")
+        yield
+
+    with environment.running(tells(lambda context: VARIABLE.get(), kind), lifespan=lifespan):
+        assert environment.invoke().json == "set"
 
 
 def test_an_asynchronous_lifespan_lives_on_the_loop_of_the_handlers(environment):

@@ -160,6 +160,7 @@ def test_sigterm_while_the_lifespan_is_entered_leaves_it_again(environment, tmp_
         program.open_gate()
         assert program.wait() == 0
         assert environment.api.phase.value == "init"  # it never polled
+        assert environment.api._extensions.names == ()
     assert program.lines == ["entering", "left", "returned"]
 
 
@@ -198,6 +199,25 @@ def test_a_handler_for_sigterm_of_the_functions_own_is_called_and_the_rest_happe
 
 
 @both
+def test_a_handler_for_sigterm_that_the_lifespan_put_in_place_of_ours_is_called_too(environment, tmp_path, kind):
+    source = (
+        handler(kind)
+        + """
+@contextlib.contextmanager
+def lifespan():
+    signal.signal(signal.SIGTERM, lambda *_: tell("theirs"))
+    yield
+    tell("left")
+"""
+    )
+    with run(environment, tmp_path, kind, source) as program:
+        environment.wait_until_ready()
+        program.send(TERM)
+        assert program.wait() == 0
+    assert program.lines == ["theirs", "left", "returned"]
+
+
+@both
 def test_a_handler_for_sigterm_that_exits_leaves_the_lifespan(environment, tmp_path, kind):
     source = handler(kind) + "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))\n"
     with run(environment, tmp_path, kind, source) as program:
@@ -205,6 +225,31 @@ def test_a_handler_for_sigterm_that_exits_leaves_the_lifespan(environment, tmp_p
         program.send(TERM)
         assert program.wait() == 7
     assert program.lines == ["entered", "left"], "\n".join(program.lines)
+
+
+@both
+def test_control_c_cancels_what_runs_and_leaves_the_lifespan(environment, tmp_path, kind):
+    forever = "asyncio.Event().wait()"
+    name, wait = ("def", f"asyncio.run({forever})") if kind == "def" else ("async def", f"await {forever}")
+    source = f"""
+{name} handler(event, context):
+    try:
+        tell("at work")
+        {wait}
+    finally:
+        tell("cancelled")
+"""
+    with run(environment, tmp_path, kind, source) as program:
+        environment.begin()
+        program.expect("at work")
+        program.send(signal.SIGINT)
+        assert program.wait() == -signal.SIGINT
+    assert [line for line in program.lines if not line.startswith("[ERROR]")] == [
+        "entered",
+        "at work",
+        "cancelled",
+        "left",
+    ]
 
 
 def test_python_m_ends_with_0(environment, tmp_path):

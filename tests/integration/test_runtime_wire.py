@@ -359,7 +359,7 @@ def test_a_stream_that_breaks_is_told_in_one_line_and_the_next_event_comes(kind,
 
 
 @both
-@pytest.mark.parametrize("ending", ["left open", "raise"])
+@pytest.mark.parametrize("ending", ["left open", "finish", "raise"])
 def test_a_stream_that_is_refused_at_its_end_is_told_in_one_line_and_the_next_event_comes(kind, ending, caplog):
     def serve(server: ScriptedServer) -> None:
         try:
@@ -377,8 +377,8 @@ def test_a_stream_that_is_refused_at_its_end_is_told_in_one_line_and_the_next_ev
             server.stop_client()
 
     steps: list[Any] = [("write", b"begun")]
-    if ending == "raise":
-        steps.append(("raise", KeyError("table")))
+    if ending != "left open":
+        steps.append(("raise", KeyError("table")) if ending == "raise" else ("finish",))
     with ScriptedServer(serve) as server:
         runtime = LambdaRuntime(
             writes(*steps, kind=kind), settings=Settings({"AWS_LAMBDA_RUNTIME_API": server.address})
@@ -411,3 +411,48 @@ def test_a_handler_that_exits_has_its_answer_taken_before_the_process_ends(kind)
         with pytest.raises(SystemExit) as caught:
             runtime.run()
     assert caught.value.code == 5
+
+
+# The internal extension
+
+
+class Lifespan:
+    def __enter__(self):
+        pass
+
+    def __exit__(self, *outcome):
+        pass
+
+
+@both
+@pytest.mark.parametrize("refusal", ["403", "404", "no identifier", "gone"])
+def test_an_extension_that_is_not_registered_asks_for_nothing_more(kind, refusal, caplog):
+    def serve(server: ScriptedServer) -> None:
+        try:
+            extension = server.accept()
+            request = extension.request()
+            assert (request.method, request.path) == ("POST", "/2020-01-01/extension/register")
+            assert request.headers["lambda-extension-name"] == "polylambda"
+            assert json.loads(request.body) == {"events": []}
+            if refusal == "gone":
+                extension.reset()
+            else:
+                extension.reply(200 if refusal == "no identifier" else int(refusal), "Extension.Refused")
+                assert extension.rest() == b""
+            peer = server.accept()
+            peer.poll()
+            peer.send_event("id-1")
+            peer.answer("id-1")
+            peer.reply(202)
+        finally:
+            server.stop_client()
+
+    with ScriptedServer(serve) as server:
+        runtime = LambdaRuntime(
+            writes(("finish", "ok"), kind=kind),
+            lifespan=Lifespan,
+            settings=Settings({"AWS_LAMBDA_RUNTIME_API": server.address}),
+        )
+        server.stop_client = runtime.stop
+        runtime.run()
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []

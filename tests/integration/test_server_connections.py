@@ -191,6 +191,19 @@ def test_a_poll_whose_connection_died_gets_no_invocation(end: str) -> None:
     run(test)
 
 
+def test_a_dead_poll_is_dropped_at_once_and_not_when_its_connection_is_gone() -> None:
+    async def test() -> None:
+        async with serving() as (broker, api):
+            with RawRuntime(api.address) as dead:
+                await dead.send(NEXT)
+                await parked(api, 1)
+                (connection,) = api._listener._connections
+                connection.eof_received()
+                assert not broker._polls
+
+    run(test)
+
+
 @pytest.mark.parametrize("end", ["close", "reset"])
 def test_an_invocation_sent_to_a_connection_that_had_just_died_is_sent_again(end: str) -> None:
     async def test() -> None:
@@ -273,6 +286,25 @@ def test_a_client_that_closes_its_sending_half_is_replied_to() -> None:
                 assert (await runtime.reply()).status == 202
                 assert await runtime.ended()
             assert await (await call).read() == b"done"
+
+    run(test)
+
+
+def test_a_client_that_closes_its_sending_half_gets_every_reply() -> None:
+    async def test() -> None:
+        async with serving() as (_, api):
+            with RawRuntime(api.address) as runtime:
+                flood = asyncio.create_task(runtime.send(request("GET", "/" + "x" * 200) * 40_000))
+                await until(lambda: api._listener._connections)
+                (connection,) = api._listener._connections
+                await until(lambda: connection._congested)
+                replies = 0
+                while not flood.done():
+                    replies += (await runtime.reply()).status == 404
+                runtime.half_close()
+                while replies < 40_000:
+                    replies += (await runtime.reply()).status == 404
+                assert await runtime.ended()
 
     run(test)
 

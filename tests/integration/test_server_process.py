@@ -318,9 +318,13 @@ def test_children_do_not_outlive_their_runtime() -> None:
 @pytest.mark.parametrize("command", [["/no/such/program"], [os.path.dirname(__file__)]])
 def test_what_cannot_be_run_is_said_so(command: list[str]) -> None:
     async def test() -> None:
+        before = set(os.listdir("/dev/fd"))
         async with RuntimeApi(Broker()) as api:
+            runtime = RuntimeProcess(command, api, environ={}, on_output=lambda *_: None)
             with pytest.raises(CannotStart, match=f"cannot run '{command[0]}'"):
-                await RuntimeProcess(command, api, environ={}).start()
+                await runtime.start()
+            await asyncio.sleep(0)
+        assert len(set(os.listdir("/dev/fd")) - before) <= 2, "two are of asyncio's watching of children"
 
     run(test)
 
@@ -336,6 +340,24 @@ def test_what_waits_for_a_runtime_that_is_stopped_before_its_first_poll_waits_fo
             await slow.stop()
             async with process(api, RUNTIME):
                 assert (await waiting).outcome is Outcome.SUCCESS
+
+    run(test)
+
+
+def test_an_exit_after_a_stop_and_a_start_is_an_init_error_again() -> None:
+    async def test() -> None:
+        output = Output()
+        code = "import os, signal; print('up'); signal.pause()"
+        async with RuntimeApi(Broker()) as api:
+            runtime = process(api, code, on_output=output)
+            await runtime.start()
+            await output.line(0)
+            await runtime.stop()
+            await runtime.start()
+            await output.line(1)
+            os.kill(runtime.pid or 0, 9)
+            await runtime.wait()
+            assert api.phase is Phase.INIT_FAILED
 
     run(test)
 

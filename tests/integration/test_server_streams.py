@@ -6,6 +6,9 @@ import asyncio
 import base64
 from typing import Any
 
+import pytest
+
+from polylambda.server import connection as connection_module
 from polylambda.server.broker import Outcome
 from tests.integration.raw_runtime import (
     NEXT,
@@ -105,6 +108,27 @@ def test_a_slow_caller_slows_the_runtime_down() -> None:
                 assert most < 2 * 1024 * 1024
                 await upload
                 assert (await runtime.reply()).status == 202
+
+    run(test)
+
+
+def test_a_stream_that_its_caller_holds_back_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection_module, "LINGER", 1_000)
+
+    async def test() -> None:
+        async with serving(stream_buffer=1024) as (broker, api):
+            call = invoke(broker, timeout=0.3)
+            with RawRuntime(api.address) as runtime:
+                event = await runtime.call(NEXT)
+                upload = asyncio.create_task(runtime.send(stream_head(event.request_id) + chunk(b"x" * 50_000_000)))
+                response = await call
+                refused = await runtime.reply()
+                assert (refused.status, error_type(refused.body), refused.closes) == (410, "InvokeTimeout", True)
+                assert response.outcome is Outcome.TIMEOUT
+                upload.cancel()
+                runtime.half_close()
+                assert await runtime.ended()
+                await until(lambda: not api._listener._connections)
 
     run(test)
 

@@ -122,7 +122,7 @@ def test_circles_are_refused() -> None:
 
 
 @pytest.mark.usefixtures("first")
-@pytest.mark.parametrize("stranger", [b"text", Point(1, 2), {1e22: 1}, math.nan, Decimal("1.5"), "null"], ids=repr)
+@pytest.mark.parametrize("stranger", [b"text", Point(1, 2), math.nan, Decimal("1.5"), "null"], ids=repr)
 @pytest.mark.parametrize("place", [0, 1777])
 def test_one_stranger_in_a_large_result_is_found(stranger: object, place: int) -> None:
     records: list[dict[str, object]] = [

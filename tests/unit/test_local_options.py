@@ -88,3 +88,8 @@ def test_concurrency_makes_it_a_managed_instance():
     variables = function.environment_variables("localhost:1")
     assert variables["AWS_LAMBDA_MAX_CONCURRENCY"] == "8"
     assert variables["AWS_LAMBDA_INITIALIZATION_TYPE"] == "lambda-managed-instances"
+
+
+@pytest.mark.parametrize(("concurrency", "limit"), [(None, 6), (1, 6), (8, 13)])
+def test_limit_counts_those_that_run_and_those_that_wait(concurrency: int | None, limit: int):
+    assert Options(concurrency=concurrency, queue_limit=5).limit == limit

@@ -33,7 +33,7 @@ class AsyncConnection:
         wire: its protocol state; as long as there is no connection, that of the next one.
     """
 
-    __slots__ = ("_address", "_ended", "_loop", "_out", "_out_size", "_received", "_sock", "_writers", "wire")
+    __slots__ = ("_address", "_ended", "_loop", "_out", "_out_size", "_received", "_sock", "_writers", "_wrote", "wire")
 
     def __init__(
         self,
@@ -56,6 +56,7 @@ class AsyncConnection:
         self._out: deque[memoryview] = deque()  # not empty: the socket's writer is registered
         self._out_size = 0
         self._writers: list[asyncio.Future[None]] = []  # they wait for room
+        self._wrote = False  # since the last read
         self.wire = wire.Wire(address.text)
 
     @property
@@ -110,13 +111,16 @@ class AsyncConnection:
         """Send `data`, or keep it until there is room for it."""
         sock = self._sock
         sent = 0
+        self._wrote = True
         if sock is not None and not self._out:
             try:
                 sent = sock.send(data)
             except BlockingIOError:
                 pass
             except OSError:
-                return  # `read` finds out why: what the platform said before it stopped listening, or that it is gone
+                # What the platform said before it stopped listening, if anything, explains why.
+                self._loop.call_soon(self.read)
+                return
             if sent == len(data):
                 return
             self._loop.add_writer(sock.fileno(), self._write_rest)
@@ -132,31 +136,40 @@ class AsyncConnection:
         return writer
 
     def read(self) -> None:
-        """Take what has come in."""
-        sock = self._sock
-        current = self.wire
-        if sock is None:
-            return
-        try:
-            data = sock.recv(_RECEIVE)
-        except BlockingIOError:
-            return
-        except OSError as error:
-            self._end(self._address.broken(error))
-            return
-        try:
-            current.receive(data)
-            while (event := current.next_event()) is not None:
-                if self._out:
-                    current.close()  # it replied to a request that was not sent to its end: nothing can follow
-                self._received(event)
-                if self.wire is not current:
-                    return
-        except RuntimeApiError as error:
-            self._end(error)
-        else:
+        """Take what has come in.
+
+        When more is due and nothing was written meanwhile, look again at once: an event is often close behind a reply; and
+        uvloop tells of a reset once, even if there were bytes before it. A write finds out by itself.
+        """
+        again = True
+        while again:
+            sock = self._sock
+            current = self.wire
+            if sock is None:
+                return
+            self._wrote = False
+            try:
+                data = sock.recv(_RECEIVE)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                self._end(self._address.broken(error))
+                return
+            try:
+                current.receive(data)
+                while (event := current.next_event()) is not None:
+                    if self._out:
+                        current.close()  # it replied to a request that was not sent to its end: nothing can follow
+                    self._received(event)
+                    if self.wire is not current:
+                        return
+            except RuntimeApiError as error:
+                self._end(error)
+                return
             if current.state is wire.CLOSED:
                 self._end(None)
+                return
+            again = not self._wrote and current.state is not wire.IDLE
 
     def _end(self, error: RuntimeApiError | None) -> None:
         self.close()
@@ -176,8 +189,9 @@ class AsyncConnection:
         except BlockingIOError:
             pass
         except OSError:
-            self._out.clear()  # as in `write`
+            self._out.clear()
             self._out_size = 0
+            self._loop.call_soon(self.read)  # as in `write`
         if not self._out:
             self._loop.remove_writer(sock.fileno())
         if self._out_size <= _HIGH_WATER:

@@ -6,6 +6,7 @@ the lifespan.
 
 from __future__ import annotations
 
+import gc
 import logging
 import sys
 import threading
@@ -142,6 +143,7 @@ class _Run:
             _log.critical("%s", error)
             raise SystemExit(1) from None
         finally:
+            gc.unfreeze()
             loop.close()
             logs.teardown()
 
@@ -223,6 +225,7 @@ class _Run:
     def _announce(self, address: Address, extension: Extension) -> None:
         """Do what the platform wants before the first poll."""
         self._termination.install()  # the lifespan may have put a handler of its own in place of ours
+        gc.freeze()  # what was made until now lives as long as the runtime: the collector need not look at it again
         if self._stopping:
             return
         if self._settings.initialization_type == "snap-start":
