@@ -556,22 +556,24 @@ class TestConnections:
         slot = serve(driver, script, lambda invocation: answer, pipelining=False)
         assert (slot.ids, slot.failures) == (["id-1"], [])
 
-    @pytest.mark.parametrize("pipelining", [True, False])
+    @pytest.mark.parametrize("poll", ["none", "taken", "unread"])
     @pytest.mark.parametrize("announced", [True, False])
-    def test_the_server_closes_whenever_it_has_accepted_an_answer(self, driver: str, pipelining: bool, announced: bool):
+    def test_the_server_closes_whenever_it_has_accepted_an_answer(self, driver: str, poll: str, announced: bool):
+        """With the poll behind the answer unread, its close is a reset."""
+
         def script(server: ScriptedServer) -> None:
             for number in range(10):
                 peer = server.accept()
                 peer.poll()
                 peer.send_event(f"id-{number}")
                 peer.answer(f"id-{number}")
-                if pipelining:
+                if poll == "taken":
                     peer.poll()
                 peer.reply(202, close=announced)
                 peer.close()
             finish(server)
 
-        assert len(serve(driver, script, pipelining=pipelining).ids) == 10
+        assert len(serve(driver, script, pipelining=poll != "none").ids) == 10
 
     def test_a_connection_is_closed_behind_a_stream(self, driver: str):
         def script(server: ScriptedServer) -> None:

@@ -369,6 +369,7 @@ def test_stopping_ends_a_connection_that_is_just_being_made(turns: int) -> None:
             for _ in range(turns):
                 await asyncio.sleep(0)
             await api.stop()
+            assert asyncio.all_tasks() == {asyncio.current_task()}
             with pytest.raises((EOFError, ConnectionResetError)):
                 await runtime.reply()
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from polylambda.rapi.address import Address
     from polylambda.rapi.events import Invocation, Reply
 
-_RECEIVE = 256 * 1024  # bytes a read may bring
 _HIGH_WATER = 64 * 1024  # bytes waiting to be sent from which a stream's writer has to wait
 
 
@@ -149,7 +148,7 @@ class AsyncConnection:
                 return
             self._wrote = False
             try:
-                data = sock.recv(_RECEIVE)
+                data = sock.recv(wire.READ_SIZE)
             except BlockingIOError:
                 return
             except OSError as error:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from polylambda.rapi.address import Address
     from polylambda.rapi.events import Invocation, Reply
 
-_RECEIVE = 256 * 1024  # bytes a read may bring
 _PATIENCE = 0.5  # seconds that the rest of an event may take to arrive after `shut`
 
 
@@ -105,7 +104,7 @@ class BlockingConnection:
             if sock is None:
                 raise ConnectionLost("there is no connection to the Runtime API")
             try:
-                data = sock.recv(_RECEIVE)
+                data = sock.recv(wire.READ_SIZE)
             except OSError as error:
                 raise self._address.broken(error) from error
             current.receive(data or self._rest(sock))
@@ -157,7 +156,7 @@ class BlockingConnection:
     def _hear(self, sock: _socket.socket) -> bool:
         """Say whether the platform has replied to what is still being sent; then nothing can follow it here."""
         try:
-            data = sock.recv(_RECEIVE, _socket.MSG_DONTWAIT)
+            data = sock.recv(wire.READ_SIZE, _socket.MSG_DONTWAIT)
         except BlockingIOError:
             return False
         except OSError as error:
@@ -175,6 +174,6 @@ class BlockingConnection:
             give_up = time.monotonic() + _PATIENCE
             while time.monotonic() < give_up:
                 time.sleep(0.002)
-                if data := sock.recv(_RECEIVE):
+                if data := sock.recv(wire.READ_SIZE):
                     return data
         return b""

@@ -48,6 +48,10 @@ STREAM: Final = "stream"
 CHUNK: Final = "chunk"
 END: Final = "end"
 
+# Bytes to ask the socket for at a time. From 128 KiB on the C library maps and unmaps memory for every read, which costs
+# more than all the rest of a small one.
+READ_SIZE: Final = 64 * 1024
+
 _SENT: Final[dict[str, dict[str, str]]] = {
     POLL: {IDLE: POLLING, ANSWERED: AHEAD},
     ANSWER: {IDLE: ANSWERED},
@@ -263,7 +267,7 @@ class Wire:
             return False
         self._buffer = self._buffer[len(self._accepted_bytes) :]
         self._scanned = 0
-        self.state = _REPLIED[state][1]
+        self._replied(keep_alive=True)
         return True
 
     def _begin_reply(self) -> bytes | None:
@@ -324,14 +328,21 @@ class Wire:
             if status == 101:
                 raise ProtocolError("it switched to another protocol, which nobody asked for")
             return None  # 100 Continue and its like announce the real reply
-        to, state = _REPLIED[self.state]
-        self.state = state if keep_alive else CLOSED
+        to = self._replied(keep_alive=keep_alive)
         if to is not POLL or status != 200:
             return Reply(to, status, headers, payload)
         invocation = Invocation(payload, headers)
         if not invocation.request_id:
             raise ProtocolError("it sent an event without an id (Lambda-Runtime-Aws-Request-Id)")
         return invocation
+
+    def _replied(self, *, keep_alive: bool) -> str:
+        """Go on to the next state, and return what was replied to."""
+        to, state = _REPLIED[self.state]
+        if not keep_alive or (state is IDLE and self._buffer):
+            state = CLOSED  # what comes behind the last reply that is due would be taken for the next one
+        self.state = state
+        return to
 
     def _end_of_stream(self) -> None:
         """The server has closed the connection; fail if that was in the middle of something."""

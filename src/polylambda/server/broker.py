@@ -268,12 +268,11 @@ class Broker:
             if timer.when() <= deadline:
                 return
             timer.cancel()
-        self._timer = loop.call_at(deadline, self._expire, loop, deadline)
+        self._timer = loop.call_at(deadline, self._expire, loop)
 
-    def _expire(self, loop: asyncio.AbstractEventLoop, deadline: float) -> None:
+    def _expire(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = None
-        # A loop runs its timers up to one tick of its clock early.
-        for entry in self._ledger.due(max(deadline, loop.time())):
+        for entry in self._ledger.due(loop.time()):
             self._settle(entry, State.TIMED_OUT, faults.TIMED_OUT, faults.timeout_payload(entry.invocation.timeout))
         following = self._ledger.next_deadline()
         if following is not None:

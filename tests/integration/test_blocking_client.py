@@ -1,0 +1,372 @@
+"""What only the blocking client has: other threads and signals that stop it, and calls that are no invocations."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from polylambda.errors import ConnectionLost, Refused, RuntimeApiError
+from polylambda.rapi.address import Address
+from polylambda.rapi.blocking import BlockingClient, BlockingSink
+from polylambda.rapi.blocking_connection import BlockingConnection
+from polylambda.report import report
+from tests import scripted
+from tests.scripted import PATIENCE, Peer, Request, ScriptedServer
+
+
+@contextlib.contextmanager
+def connected(script: Callable[[ScriptedServer], None]) -> Iterator[BlockingClient]:
+    with ScriptedServer(script) as server:
+        client = BlockingClient(Address(server.address))
+        server.stop_client = client.stop
+        try:
+            yield client
+        finally:
+            client.close()
+
+
+def first_event(server: ScriptedServer, request_id: str = "id-1") -> Peer:
+    peer = server.accept()
+    peer.poll()
+    peer.send_event(request_id)
+    return peer
+
+
+class TestStopping:
+    def test_by_a_signal(self):
+        main = threading.get_ident()
+
+        def script(server: ScriptedServer) -> None:
+            peer = server.accept()
+            peer.poll()
+            signal.pthread_kill(main, signal.SIGUSR1)
+            assert peer.rest() == b""
+
+        with connected(script) as client:
+            before = signal.signal(signal.SIGUSR1, lambda number, frame: client.stop())
+            try:
+                assert client.next() is None
+            finally:
+                signal.signal(signal.SIGUSR1, before)
+            client.close()
+
+    def test_before_the_first_poll(self):
+        with connected(lambda server: None) as client:
+            client.stop()
+            assert client.next() is None
+            assert client.next() is None
+
+    @pytest.mark.parametrize("arrived", [1.0, 0.5, 0.001])
+    def test_an_event_that_has_arrived_is_served(self, monkeypatch: pytest.MonkeyPatch, arrived: float):
+        """Also when only its beginning has arrived. It is answered on a new connection: the old one hears no reply."""
+        message = scripted.event("id-1", b"x" * 100_000)
+        size = int(len(message) * arrived)
+        sent, shut = threading.Event(), threading.Event()
+        read = BlockingConnection.read
+
+        def read_later(connection: BlockingConnection) -> object:
+            if not shut.is_set():
+                assert sent.wait(PATIENCE)
+                client.stop()
+                shut.set()
+            return read(connection)
+
+        monkeypatch.setattr(BlockingConnection, "read", read_later)
+
+        def script(server: ScriptedServer) -> None:
+            peer = server.accept()
+            peer.poll()
+            peer.send(message[:size])
+            sent.set()
+            assert shut.wait(PATIENCE)
+            if message[size:]:
+                peer.send(message[size:])
+            answering = server.accept()
+            answering.answer("id-1")
+            answering.reply(202)
+            assert answering.rest() == b""
+            assert peer.rest() == b""
+
+        with connected(script) as client:
+            invocation = client.next()
+            assert invocation is not None
+            assert invocation.payload == b"x" * 100_000
+            client.answer(invocation, b"answer", "text/plain", poll=True)
+            assert client.next() is None
+            client.close()
+
+    def test_an_event_whose_rest_never_comes(self, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr("polylambda.rapi.blocking_connection._PATIENCE", 0.01)
+        sent = threading.Event()
+        read = BlockingConnection.read
+
+        def read_later(connection: BlockingConnection) -> object:
+            assert sent.wait(PATIENCE)
+            client.stop()
+            return read(connection)
+
+        monkeypatch.setattr(BlockingConnection, "read", read_later)
+
+        def script(server: ScriptedServer) -> None:
+            peer = server.accept()
+            peer.poll()
+            peer.send(b"HTTP/1.1 200 OK\r\n")
+            sent.set()
+            assert peer.rest() == b""
+
+        with connected(script) as client:
+            assert client.next() is None
+
+    def test_while_connecting(self):
+        """A listener with a full backlog lets nobody in."""
+        with socket.socket() as listener, socket.socket() as filler:
+            listener.bind(("127.0.0.1", 0))
+            listener.listen(0)
+            filler.connect(listener.getsockname())
+            connecting = threading.Event()
+
+            class Slow(Address):
+                def connect(self, stopped: Callable[[], bool]) -> object:
+                    connecting.set()
+                    return super().connect(stopped)
+
+            client = BlockingClient(Slow(f"127.0.0.1:{listener.getsockname()[1]}"))
+
+            def stop() -> None:
+                assert connecting.wait(PATIENCE)
+                client.stop()
+
+            thread = threading.Thread(target=stop)
+            thread.start()
+            assert client.next() is None
+            thread.join()
+
+    def test_while_connecting_for_an_answer(self):
+        """It is not waited for for ever, and the log says that it is lost."""
+
+        def script(server: ScriptedServer) -> None:
+            first_event(server).close()
+            server.close()
+
+        with connected(script) as client:
+            invocation = client.next()
+            assert invocation is not None
+            client.stop()
+            client.answer(invocation, b"answer", "text/plain", poll=True)
+            assert client.next() is None
+
+    def test_by_many_threads_at_any_time(self):
+        """Whatever stop() meets, each event is answered once, and nothing hangs."""
+        for _ in range(30):
+            answered: list[str] = []
+
+            def script(server: ScriptedServer, answered: list[str] = answered) -> None:
+                with contextlib.suppress(OSError, EOFError):
+                    while True:
+                        peer = server.accept()
+                        with contextlib.suppress(EOFError, ConnectionError):
+                            while True:
+                                request = peer.request()
+                                if request.method == "POST":
+                                    answered.append(request.path.split("/")[4])
+                                    peer.reply(202)
+                                else:
+                                    peer.send_event(f"id-{len(answered)}")
+
+            with ScriptedServer(script) as server:
+                client = BlockingClient(Address(server.address))
+                threads = [threading.Thread(target=client.stop) for _ in range(3)]
+                served: list[str] = []
+                while (invocation := client.next()) is not None:
+                    served.append(invocation.request_id)
+                    client.answer(invocation, b"x", "text/plain", poll=True)
+                    if len(served) == 5:
+                        for thread in threads:
+                            thread.start()
+                client.settle()
+                client.close()
+                for thread in threads:
+                    thread.join()
+                server.close()
+            assert answered == served
+
+
+class TestStreams:
+    def test_every_step_after_a_failure_fails(self):
+        def script(server: ScriptedServer) -> None:
+            peer = first_event(server)
+            peer.head()
+            peer.chunk()
+            peer.reply(410, "InvokeTimeout")
+            server.accept().poll()
+            server.stop_client()
+
+        with connected(script) as client:
+            invocation = client.next()
+            assert invocation is not None
+            sink = BlockingSink(client, invocation)
+            sink.start("text/plain")
+            with pytest.raises(Refused, match="410 InvokeTimeout"):
+                for _ in range(64):
+                    sink.send(b"x" * 1024 * 1024)
+            for step in (lambda: sink.send(b"x"), lambda: sink.end(None)):
+                with pytest.raises(ConnectionLost, match="cut short"):
+                    step()
+            assert client.next() is None
+
+    def test_a_stream_that_nobody_ends_is_cut_off_by_the_next_poll(self):
+        """For a handler that fails between two writes in a way that leaves nothing to say."""
+
+        def script(server: ScriptedServer) -> None:
+            peer = first_event(server)
+            peer.head()
+            assert peer.chunk() == b"begun"
+            assert peer.rest() == b""
+            server.accept().poll()
+            server.stop_client()
+
+        with connected(script) as client:
+            invocation = client.next()
+            assert invocation is not None
+            sink = BlockingSink(client, invocation)
+            sink.start("text/plain")
+            sink.send(b"begun")
+            assert client.next() is None
+
+    def test_one_that_cannot_begin(self):
+        def script(server: ScriptedServer) -> None:
+            peer = first_event(server)
+            server.close()
+            peer.close()
+
+        with connected(script) as client:
+            invocation = client.next()
+            assert invocation is not None
+            sink = BlockingSink(client, invocation)
+            with pytest.raises(RuntimeApiError):
+                # The first may meet a server that is not quite gone.
+                for _ in range(3):
+                    sink.start("text/plain")
+                    sink.end(None)
+            client.stop()
+            assert client.next() is None
+
+    def test_bytes_on_an_idle_connection_disqualify_it(self):
+        said = threading.Event()
+
+        def script(server: ScriptedServer) -> None:
+            peer = first_event(server)
+            peer.send(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
+            said.set()
+            assert peer.rest() == b""
+            peer = server.accept()
+            peer.answer("id-1")
+            peer.reply(202)
+
+        with connected(script) as client:
+            invocation = client.next()
+            assert invocation is not None
+            assert said.wait(PATIENCE)
+            sink = BlockingSink(client, invocation)
+            sink.start("text/plain")
+            sink.end(None)
+
+
+class TestCalls:
+    def called(self, make: Callable[[BlockingClient], bytes], answer: bytes) -> tuple[Request, object]:
+        requests: list[Request] = []
+
+        def script(server: ScriptedServer) -> None:
+            peer = server.accept()
+            requests.append(peer.request())
+            peer.send(answer)
+
+        with connected(script) as client:
+            reply = client.call(make(client))
+        return requests[0], reply
+
+    def test_an_init_error(self):
+        told = report(ImportError("no module"))
+        told.function_error_type = "Runtime.ImportModuleError"
+        request, reply = self.called(lambda client: client.connect().init_error(told), scripted.reply(202))
+        assert (request.method, request.path) == ("POST", "/2018-06-01/runtime/init/error")
+        assert request.headers["lambda-runtime-function-error-type"] == "Runtime.ImportModuleError"
+        assert b'"no module"' in request.body
+        assert reply.accepted
+
+    def test_an_init_error_that_is_refused(self):
+        _, reply = self.called(
+            lambda client: client.connect().init_error(report(ImportError("no"))), scripted.reply(403, "Forbidden")
+        )
+        assert (reply.status, reply.accepted, reply.reason()) == (403, False, ("Forbidden", "because"))
+
+    def test_snap_start(self):
+        request, reply = self.called(
+            lambda client: client.connect().restore_next(), b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+        )
+        assert (request.method, request.path) == ("GET", "/2018-06-01/runtime/restore/next")
+        assert reply.accepted
+        request, _ = self.called(
+            lambda client: client.connect().restore_error(report(ValueError("no"))), scripted.reply(202)
+        )
+        assert (request.method, request.path) == ("POST", "/2018-06-01/runtime/restore/error")
+
+    def test_an_extension(self):
+        requests: list[Request] = []
+        answer = {"Lambda-Extension-Identifier": "ext-1", "Content-Length": "2"}
+
+        def script(server: ScriptedServer) -> None:
+            peer = server.accept()
+            requests.append(peer.request())
+            peer.send(scripted.head("200 OK", answer) + b"{}")
+            requests.append(peer.request())
+            assert peer.rest() == b""
+
+        with connected(script) as client:
+            reply = client.call(client.connect().register_extension("polylambda"))
+            assert reply.headers["lambda-extension-identifier"] == "ext-1"
+            client.post(client.connect().extension_next("ext-1"))
+            client.close()
+        register, following = requests
+        assert (register.method, register.path) == ("POST", "/2020-01-01/extension/register")
+        assert register.headers["lambda-extension-name"] == "polylambda"
+        assert register.body == b'{"events":[]}'
+        assert (following.method, following.path) == ("GET", "/2020-01-01/extension/event/next")
+        assert following.headers["lambda-extension-identifier"] == "ext-1"
+
+    def test_no_reply(self):
+        with (
+            connected(lambda server: server.accept().close()) as client,
+            pytest.raises(ConnectionLost, match="AWS_LAMBDA_RUNTIME_API"),
+        ):
+            client.call(client.connect().restore_next())
+
+
+class TestConnecting:
+    def test_every_address_is_tried(self):
+        class Many(Address):
+            def resolve(self, *, numeric: bool = False) -> list[tuple[int, object]]:
+                (found,) = super().resolve()
+                return [(found[0], ("127.0.0.1", closed)), found]
+
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            closed = unused.getsockname()[1]
+            with ScriptedServer(lambda server: server.accept().poll() and server.stop_client()) as server:
+                client = BlockingClient(Many(server.address))
+                server.stop_client = client.stop
+                assert client.next() is None
+                client.close()
+
+    def test_a_poll_waits_for_ever(self):
+        with connected(lambda server: server.accept()) as client:
+            client.connect()
+            sock = client._connection._sock
+            assert sock is not None
+            assert sock.gettimeout() is None
+            assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, 16) == bytes(16)
