@@ -59,7 +59,7 @@ class Peer:
         sock.settimeout(PATIENCE)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock = sock
-        self._buffer = b""
+        self._buffer = bytearray()
 
     # What comes in
 
@@ -104,7 +104,8 @@ class Peer:
         """Take `size` bytes."""
         while len(self._buffer) < size:
             self._receive()
-        data, self._buffer = self._buffer[:size], self._buffer[size:]
+        data = bytes(self._buffer[:size])
+        del self._buffer[:size]
         return data
 
     def rest(self) -> bytes:
@@ -112,8 +113,7 @@ class Peer:
         with contextlib.suppress(ConnectionResetError, EOFError):
             while True:
                 self._receive()
-        data, self._buffer = self._buffer, b""
-        return data
+        return self.take(len(self._buffer))
 
     # What goes out
 
@@ -151,15 +151,16 @@ class Peer:
         self.sock.shutdown(socket.SHUT_WR)
 
     def _until(self, end: bytes) -> bytes:
-        while end not in self._buffer:
+        while (at := self._buffer.find(end)) < 0:
             self._receive()
-        data, _, self._buffer = self._buffer.partition(end)
+        data = self.take(at)
+        self.take(len(end))
         return data
 
     def _receive(self) -> None:
         data = self.sock.recv(256 * 1024)
         if not data:
-            raise EOFError(f"the client closed the connection; before, it sent {self._buffer[:200]!r}")
+            raise EOFError(f"the client closed the connection; before, it sent {bytes(self._buffer[:200])!r}")
         self._buffer += data
 
 

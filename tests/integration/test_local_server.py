@@ -347,6 +347,11 @@ class TestStart:
             with pytest.raises(ConfigurationError, match=f"port {port} .* is in use"), served(port=port):
                 pass
 
+    def test_folder_that_cannot_be_watched(self, folder: Path):
+        message = r"cannot watch for changes: .*; start without --reload"
+        with pytest.raises(ConfigurationError, match=message), served(watch=(folder / "nowhere",)):
+            pass
+
     def test_command_that_ends_at_once(self):
         with served([sys.executable, "-c", "pass"]) as function:
             reply = function.invoke({})

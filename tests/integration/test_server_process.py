@@ -265,7 +265,7 @@ def test_output_that_somebody_else_keeps_open_is_not_waited_for(monkeypatch: pyt
                 assert await runtime.wait() == Exit(0)
         listener.close()
         await asyncio.sleep(0)
-        assert set(os.listdir("/dev/fd")) == before
+        assert set(os.listdir("/dev/fd")) <= before
 
     run(test)
 
@@ -324,7 +324,7 @@ def test_what_cannot_be_run_is_said_so(command: list[str]) -> None:
             with pytest.raises(CannotStart, match=f"cannot run '{command[0]}'"):
                 await runtime.start()
             await asyncio.sleep(0)
-        assert set(os.listdir("/dev/fd")) == before
+        assert set(os.listdir("/dev/fd")) <= before
 
     run(test)
 
@@ -376,7 +376,7 @@ def test_a_start_that_is_cancelled_leaves_nothing_behind(turns: int) -> None:
             if not starting.cancelled():
                 await runtime.stop()
             await asyncio.sleep(0)
-        assert set(os.listdir("/dev/fd")) == before
+        assert set(os.listdir("/dev/fd")) <= before
 
     run(test)
 

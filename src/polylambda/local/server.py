@@ -22,7 +22,7 @@ from polylambda.local.environment import Environment
 from polylambda.local.function import Function
 from polylambda.local.options import configuration, runtime_environment
 from polylambda.local.screen import Screen
-from polylambda.local.watch import watch
+from polylambda.local.watch import watching
 from polylambda.server.broker import Outcome
 
 if TYPE_CHECKING:
@@ -126,14 +126,13 @@ class LocalServer:
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(sock.close)
             await stack.enter_async_context(self._environment)
+            if options.watch:
+                await stack.enter_async_context(watching(options, self._changed))
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
             app = LocalApp(self.function, tasks, endpoint=options.endpoint, on_defect=self._defect)
             self._http = http.HttpServer(app, sock)
             tasks.create_task(self._http.run_until_stopped(), name="HTTP server")
             stack.callback(self._http.stop)
-            if options.watch:
-                watcher = tasks.create_task(watch(options, self._changed), name="watcher of changes")
-                stack.callback(watcher.cancel)
             self._owned = stack.pop_all()
         return self
 

@@ -3,36 +3,63 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import watchfiles
 
+from polylambda.errors import ConfigurationError
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncGenerator, Callable
 
     from polylambda.local.options import Options
 
 _PYTHON = (".py", ".pyi", ".so")
 
 
-async def watch(options: Options, on_change: Callable[[str], None]) -> None:
-    """Call `on_change` with a sentence about each bunch of changes that the options ask for, until cancelled."""
+@contextlib.asynccontextmanager
+async def watching(options: Options, on_change: Callable[[str], None]) -> AsyncGenerator[None]:
+    """Call `on_change` with a sentence about each bunch of changes that the options ask for, while the body runs.
+
+    Raises:
+        ConfigurationError: the system does not let these folders be watched.
+    """
     loop = asyncio.get_running_loop()
-    stop = threading.Event()
+    began = asyncio.Event()
+    stop = _Stop(lambda: loop.call_soon_threadsafe(began.set))
 
     def look() -> None:
         changes = watchfiles.watch(*_paths(options), watch_filter=_Filter(options), stop_event=stop)
         for bunch in changes:
             loop.call_soon_threadsafe(on_change, _sentence({path for _, path in bunch}))
 
-    looking = asyncio.ensure_future(asyncio.to_thread(look))
+    looking = asyncio.create_task(asyncio.to_thread(look), name="watcher of changes")
+    looking.add_done_callback(lambda _: began.set())
     try:
-        await asyncio.shield(looking)
+        await began.wait()
+        if looking.done():
+            raise ConfigurationError(f"cannot watch for changes: {looking.exception()}; start without --reload")
+        yield
     finally:
         stop.set()
         await asyncio.wait([looking])
+
+
+class _Stop(threading.Event):
+    """Tells a watcher to stop. That it asks for the first time shows that it is watching."""
+
+    def __init__(self, on_first_look: Callable[[], object]) -> None:
+        super().__init__()
+        self._on_first_look: Callable[[], object] | None = on_first_look
+
+    def is_set(self) -> bool:
+        on_first_look, self._on_first_look = self._on_first_look, None
+        if on_first_look is not None:
+            on_first_look()
+        return super().is_set()
 
 
 class _Filter(watchfiles.DefaultFilter):

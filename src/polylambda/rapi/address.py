@@ -74,12 +74,12 @@ class Address:
         Raises:
             ConnectionLost: nothing answers, or `stopped` said so.
         """
-        failure: Exception | None = None
+        failure: OSError | None = None
         for family, address in self.resolve():
             sock = _socket.socket(family, _socket.SOCK_STREAM)
             try:
                 sock.setblocking(False)
-                _wait_for_connection(sock, address, stopped)
+                _connect(sock, address, stopped)
                 sock.setblocking(True)
                 sock.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
             except OSError as error:
@@ -92,7 +92,7 @@ class Address:
                 return sock
         raise self.unreachable(failure) from failure
 
-    def unreachable(self, reason: Exception | None) -> ConnectionLost:
+    def unreachable(self, reason: OSError | None) -> ConnectionLost:
         """Return the error that says that nothing can be reached here, and why."""
         return ConnectionLost(f"no Runtime API at {self.text} (AWS_LAMBDA_RUNTIME_API): {_reason(reason)}")
 
@@ -106,33 +106,29 @@ class Address:
         return f"Address({self.text!r})"
 
 
-def _reason(error: Exception | None) -> str:
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
-
-
-def attempt(sock: Any, address: Any) -> bool:
-    """Begin or go on connecting a non-blocking socket; False when it takes longer: ask again when it is writable.
-
-    Raises:
-        OSError: the connection cannot be made.
-    """
-    code: int = sock.connect_ex(address)
-    if code in (errno.EINPROGRESS, errno.EALREADY, errno.EINTR):
-        return False
-    if code not in (0, errno.EISCONN):
-        raise OSError(code, os.strerror(code))
-    return True
-
-
-def _wait_for_connection(sock: _socket.socket, address: Any, stopped: Callable[[], bool]) -> None:
+def _connect(sock: _socket.socket, address: Any, stopped: Callable[[], bool]) -> None:
+    """Connect a non-blocking socket; raises OSError."""
     slices = int(CONNECT_TIMEOUT / _SLICE)
     waiting = select.poll()
-    while not attempt(sock, address):
-        waiting.register(sock.fileno(), select.POLLOUT)
+    waiting.register(sock.fileno(), select.POLLOUT)
+    while code := sock.connect_ex(address):
+        if code == errno.EISCONN:
+            return
+        if code not in (errno.EINPROGRESS, errno.EALREADY):
+            raise OSError(code, os.strerror(code))
         while not waiting.poll(_SLICE * 1000):
             slices -= 1
             if stopped() or not slices:
-                raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+                raise TimeoutError
+
+
+def _reason(error: OSError | None) -> str:
+    if error is None:
+        return "it has no address"
+    if error.errno is None:
+        return "timed out"
+    # asyncio puts words of its own for the system's; the errors of name lookups have negative numbers.
+    return os.strerror(error.errno) if error.errno > 0 else error.strerror or str(error)
 
 
 def _is_host(text: str, bracketed: bool) -> bool:

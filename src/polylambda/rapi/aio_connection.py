@@ -69,7 +69,7 @@ class AsyncConnection:
         Raises:
             ConnectionLost: nothing answers.
         """
-        failure: Exception | None = None
+        failure: OSError | None = None
         numeric = self._address.resolve(numeric=True)
         # Looking up a name may block.
         for family, address in numeric or await self._loop.run_in_executor(None, self._address.resolve):
