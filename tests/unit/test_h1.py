@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import h11
 import pytest
 from hypothesis import example, given
@@ -116,7 +118,7 @@ def chunked(pieces: list[bytes], trailers: list[tuple[str, str]]) -> bytes:
 def test_a_chunked_body_however_it_is_cut(pieces: list[bytes], places: list[int], rest: bytes) -> None:
     data = chunked(pieces, [("X-Last", "1")])
     bounds = [0, *sorted({place % len(data) for place in places} - {0}), len(data)]
-    cuts = [data[start:end] for start, end in zip(bounds, bounds[1:], strict=False)]
+    cuts = [data[start:end] for start, end in itertools.pairwise(bounds)]
     body = h1.ChunkedBody()
     received = b"".join([body.feed(piece) for piece in [*cuts[:-1], cuts[-1] + rest]])
     assert body.complete
@@ -140,6 +142,6 @@ def test_garbage_instead_of_chunks(garbage: bytes) -> None:
 
 def test_a_line_that_never_ends_is_not_kept() -> None:
     body = h1.ChunkedBody()
+    body.feed(b"1" * 4000)
     with pytest.raises(ProtocolError, match="longer than"):
-        for _ in range(10):
-            body.feed(b"1" * 1000)
+        body.feed(b"1" * 1000)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 from collections.abc import Iterable
 from typing import Any
@@ -63,7 +64,7 @@ def events_of(wire: Wire, pieces: Iterable[bytes]) -> list[Any]:
 def cut(data: bytes, places: list[int]) -> list[bytes]:
     """`data` in pieces that end at `places`."""
     bounds = [0, *sorted({place % (len(data) + 1) for place in places}), len(data)]
-    return [piece for start, end in zip(bounds, bounds[1:], strict=False) if (piece := data[start:end])]
+    return [piece for start, end in itertools.pairwise(bounds) if (piece := data[start:end])]
 
 
 def ahead(wire: Wire, invocation: Invocation) -> bytes:
@@ -278,4 +279,4 @@ def test_every_state_and_every_request_is_in_the_tables() -> None:
     states = {wires.IDLE, wires.POLLING, wires.ANSWERED, wires.AHEAD, wires.STREAMING, wires.ENDED, wires.CALLING}
     sent = {state for steps in wires._SENT.values() for pair in steps.items() for state in pair}
     assert sent == states
-    assert {state for state in wires._REPLIED} == states - {wires.IDLE}
+    assert set(wires._REPLIED) == states - {wires.IDLE}
