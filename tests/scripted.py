@@ -20,7 +20,6 @@ import struct
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
 
 PATIENCE = 20.0  # seconds; only a failing test waits for it
 NEXT = "/2018-06-01/runtime/invocation/next"
@@ -188,11 +187,9 @@ class ScriptedServer:
 
     def close(self) -> None:
         """Listen no more; an `accept` under way ends with an error."""
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+        _shut(self._listener)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> ScriptedServer:
         self._thread.start()
         return self
 
@@ -201,9 +198,11 @@ class ScriptedServer:
     ) -> None:
         failed = self._failure is not None
         if kind is not None and not failed:
-            self._close_all()  # the client has given up: the script waits in vain
+            self._give_up()  # the client has given up: the script waits in vain
         self._thread.join()
-        self._close_all()
+        self._listener.close()
+        for peer in self._peers:
+            peer.sock.close()
         if self._failure is not None and (failed or kind is None):
             raise self._failure
 
@@ -212,12 +211,18 @@ class ScriptedServer:
             self._script(self)
         except BaseException as error:
             self._failure = error
-            self._close_all()  # the client must not wait for what never comes
+            self._give_up()  # the client must not wait for what never comes
 
-    def _close_all(self) -> None:
+    def _give_up(self) -> None:
         self.close()
         for peer in self._peers:
-            peer.sock.close()
+            _shut(peer.sock)
+
+
+def _shut(sock: socket.socket) -> None:
+    """Wake whoever waits for a socket; its descriptor stays taken, so that nobody waits for another one by mistake."""
+    with contextlib.suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)
 
 
 def event(request_id: str, payload: bytes = b"{}", headers: dict[str, str] | None = None) -> bytes:

@@ -6,7 +6,6 @@ that existing functions run as they are.
 
 from __future__ import annotations
 
-import importlib
 import sys
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 
@@ -185,7 +184,7 @@ def _hints(function: Any) -> dict[str, Any]:
     try:
         annotations: dict[str, Any] = dict(getattr(function, "__annotations__", {}))
     except Exception:  # from Python 3.14 on this runs the annotations, which may raise anything
-        annotationlib: Any = importlib.import_module("annotationlib")
+        annotationlib: Any = __import__("annotationlib")
         annotations = annotationlib.get_annotations(function, format=annotationlib.Format.STRING)
     hints = {name: _resolved(hint, function) for name, hint in annotations.items()}
     return {name: hint for name, hint in hints.items() if hint is not None}

@@ -359,6 +359,19 @@ class TestAwslambdaric:
             reply = function.invoke({})
             assert (reply.status, reply.json["errorType"]) == (500, "Runtime.HandlerNotFound")
 
+    def test_reload_waits_for_what_is_under_way(self, command: list[str], folder: Path):
+        # It ends at once on SIGTERM, in the middle of an invocation.
+        with served([*command, "app.handler"], watch=(folder,)) as function:
+            running = function.invoke_later({"do": "wait"})
+            function.screen.wait_for("waiting")
+            (folder / "new").write_text("def handler(event, context):\n    return 'new'\n")
+            (folder / "new").replace(folder / "app.py")
+            function.screen.wait_for("changed")
+            following = function.invoke_later({})
+            (folder / "pipe").write_text("go")
+            assert running.result().json["event"] == {"do": "wait"}
+            assert following.result().json == "new"
+
     def test_concurrency(self, command: list[str]):
         with served([*command, "app.meet"], concurrency=2) as function:
             answers = [function.invoke_later({"mode": mode}) for mode in ("r", "w")]

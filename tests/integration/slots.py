@@ -158,17 +158,27 @@ async def _serve_async(
             client.resume()
 
     def stop() -> None:
-        stopped = threading.Event()
+        """Stop the client, and return when it has taken notice."""
 
         def now() -> None:
             client.stop()
-            stopped.set()
+            noticed.set()
 
+        noticed = threading.Event()
+        noticing.append(noticed)
         with contextlib.suppress(RuntimeError):  # the loop is closed
             loop.call_soon_threadsafe(now)
-            stopped.wait(PATIENCE)
+        if not ended.is_set():
+            noticed.wait(PATIENCE)
 
     client = AsyncClient(address, received, pipelining=pipelining)
+    ended = threading.Event()
+    noticing: list[threading.Event] = []
     server.stop_client = stop
-    await client.run()
+    try:
+        await client.run()
+    finally:
+        ended.set()
+        for noticed in noticing:
+            noticed.set()
     assert not tasks

@@ -106,28 +106,6 @@ class TestStopping:
             assert client.next() is None
             client.close()
 
-    def test_an_event_whose_rest_never_comes(self, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr("polylambda.rapi.blocking_connection._PATIENCE", 0.01)
-        sent = threading.Event()
-        read = BlockingConnection.read
-
-        def read_later(connection: BlockingConnection) -> object:
-            assert sent.wait(PATIENCE)
-            client.stop()
-            return read(connection)
-
-        monkeypatch.setattr(BlockingConnection, "read", read_later)
-
-        def script(server: ScriptedServer) -> None:
-            peer = server.accept()
-            peer.poll()
-            peer.send(b"HTTP/1.1 200 OK\r\n")
-            sent.set()
-            assert peer.rest() == b""
-
-        with connected(script) as client:
-            assert client.next() is None
-
     def test_while_connecting(self):
         """A listener with a full backlog lets nobody in."""
         with socket.socket() as listener, socket.socket() as filler:

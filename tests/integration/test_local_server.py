@@ -217,6 +217,14 @@ def test_function_that_cannot_start(folder: Path):
         assert "nothing_of_this_name" in reply.json["errorMessage"]
 
 
+def test_function_that_could_not_start_is_tried_again(folder: Path):
+    (folder / "app.py").write_text("open('needed')\ndef handler(event, context):\n    return 'ready'\n")
+    with served() as function:
+        function.screen.wait_for("the function could not start")
+        (folder / "needed").touch()
+        assert function.invoke({}).json == "ready"
+
+
 def test_environment_of_the_function(folder: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("INHERITED", "yes")
     (folder / ".env").write_text("FROM_FILE='a b'\nAWS_LAMBDA_FUNCTION_NAME=orders\n")
@@ -294,6 +302,19 @@ class TestReload:
         release(pipe)
         assert running.result().json == "go"
         assert following.result().json == "new"
+
+    def test_those_who_wait_while_it_starts_are_served_by_the_next(
+        self, folder: Path, function: ServedFunction, pipe: Path
+    ):
+        self.write(folder, "print('importing', flush=True)\nopen('pipe').read()\n")
+        function.screen.wait_for("importing")
+        waiting = [function.invoke_later({}) for _ in range(3)]
+        hung_up = function.connect()
+        hung_up.request("POST", "/invoke", b"{}")
+        hung_up.close()
+        function.screen.wait_for("hung up")
+        self.write(folder, "def handler(event, context):\n    return 'new'\n")
+        assert [one.result().json for one in waiting] == ["new"] * 3
 
     def test_broken_change_is_told_until_it_is_mended(self, folder: Path, function: ServedFunction):
         self.write(folder, "def handler(event, context)\n")

@@ -19,6 +19,7 @@ from polylambda.server.environment import Phase, RuntimeApi
 from polylambda.server.errors import CannotStart
 from polylambda.server.function import FunctionConfiguration
 from polylambda.server.process import Exit, RuntimeProcess
+from tests.integration.raw_runtime import until
 
 RUNTIME = """
 import http.client, os, signal, sys, time
@@ -264,8 +265,7 @@ def test_output_that_somebody_else_keeps_open_is_not_waited_for(monkeypatch: pyt
             with connection:  # the child lives, and ends with it
                 assert await runtime.wait() == Exit(0)
         listener.close()
-        await asyncio.sleep(0)
-        assert set(os.listdir("/dev/fd")) <= before
+        await until(lambda: set(os.listdir("/dev/fd")) <= before)
 
     run(test)
 
@@ -323,8 +323,7 @@ def test_what_cannot_be_run_is_said_so(command: list[str]) -> None:
             runtime = RuntimeProcess(command, api, environ={}, on_output=lambda *_: None)
             with pytest.raises(CannotStart, match=f"cannot run '{command[0]}'"):
                 await runtime.start()
-            await asyncio.sleep(0)
-        assert set(os.listdir("/dev/fd")) <= before
+        await until(lambda: set(os.listdir("/dev/fd")) <= before)
 
     run(test)
 
@@ -375,8 +374,7 @@ def test_a_start_that_is_cancelled_leaves_nothing_behind(turns: int) -> None:
             await asyncio.wait([starting])
             if not starting.cancelled():
                 await runtime.stop()
-            await asyncio.sleep(0)
-        assert set(os.listdir("/dev/fd")) <= before
+        await until(lambda: set(os.listdir("/dev/fd")) <= before)
 
     run(test)
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import socket
 
 import pytest
 
-from polylambda.server.broker import Broker, Invocation, Outcome
-from polylambda.server.environment import Phase, RuntimeApi
-from polylambda.server.errors import CannotStart
+from polylambda.server.broker import Invocation, Outcome
+from polylambda.server.environment import Phase
 from polylambda.server.function import FunctionConfiguration
 from tests.integration.raw_runtime import (
     NEXT,
@@ -24,11 +21,7 @@ from tests.integration.raw_runtime import (
     request,
     run,
     serving,
-    stream_head,
 )
-
-LIMIT = 6 * 1024 * 1024 + 100
-
 
 # One connection
 
@@ -325,92 +318,5 @@ def test_an_internal_extension_registers_and_hears_of_the_shutdown() -> None:
                 assert (event["eventType"], event["shutdownReason"]) == ("SHUTDOWN", "spindown")
                 await api.stop()
                 assert await silent.ended()
-
-    run(test)
-
-
-# Starting and stopping
-
-
-def test_stopping_ends_every_connection_and_keeps_the_queue() -> None:
-    async def test() -> None:
-        broker = Broker()
-        api = RuntimeApi(broker)
-        await api.start()
-        with RawRuntime(api.address) as polling, RawRuntime(api.address) as sending, RawRuntime(api.address):
-            running = invoke(broker)
-            event = await sending.call(NEXT)
-            await sending.send(stream_head(event.request_id) + chunk(b"some"))
-            assert await anext((await running).__aiter__()) == b"some"
-            await polling.send(NEXT)
-            await parked(api, 1)
-            await api.stop()
-            assert await polling.ended()
-            with pytest.raises(ConnectionRefusedError):
-                RawRuntime(api.address)
-        assert (await running).outcome is Outcome.TRUNCATED
-        waiting = invoke(broker)
-        async with RuntimeApi(broker) as another:
-            with RawRuntime(another.address) as runtime:
-                event = await runtime.call(NEXT)
-                await runtime.call(answer(event.request_id))
-                assert (await waiting).outcome is Outcome.SUCCESS
-        await api.stop()
-
-    run(test)
-
-
-@pytest.mark.parametrize("turns", range(6))
-def test_stopping_ends_a_connection_that_is_just_being_made(turns: int) -> None:
-    async def test() -> None:
-        api = RuntimeApi(Broker())
-        await api.start()
-        with RawRuntime(api.address) as runtime:
-            for _ in range(turns):
-                await asyncio.sleep(0)
-            await api.stop()
-            assert asyncio.all_tasks() == {asyncio.current_task()}
-            with pytest.raises((EOFError, ConnectionResetError)):
-                await runtime.reply()
-
-    run(test)
-
-
-def test_a_reply_does_not_wait_for_the_acknowledgement_of_the_one_before() -> None:
-    async def test() -> None:
-        async with serving() as (_, api):
-            with RawRuntime(api.address) as runtime:
-                await runtime.call(request("GET", "/2018-06-01/ping"))
-                (connection,) = api._listener._connections
-                accepted = connection._transport.get_extra_info("socket")
-                assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-
-    run(test)
-
-
-def test_a_taken_port_is_said_so() -> None:
-    async def test() -> None:
-        async with serving() as (broker, api):
-            with pytest.raises(CannotStart, match="listens already"):
-                await api.start()
-            port = int(api.address.rpartition(":")[2])
-            with pytest.raises(CannotStart, match=rf"127.0.0.1:{port} \(Address already in use\); choose another"):
-                await RuntimeApi(broker, port=port).start()
-            with pytest.raises(CannotStart, match=r"192\.0\.2\.1:0 "):  # of RFC 5737's documentation addresses
-                await RuntimeApi(broker, host="192.0.2.1").start()
-
-    run(test)
-
-
-@pytest.mark.parametrize(
-    ("host", "address"), [("0.0.0.0", "127.0.0.1:"), ("localhost", "localhost:"), ("::1", "[::1]:")]
-)
-def test_the_address_is_one_that_a_runtime_can_use(host: str, address: str) -> None:
-    async def test() -> None:
-        broker = Broker()
-        async with RuntimeApi(broker, host=host) as api:
-            assert api.address.startswith(address)
-            with RawRuntime(api.address) as runtime:
-                assert (await runtime.call(request("GET", "/2018-06-01/ping"))).status == 200
 
     run(test)

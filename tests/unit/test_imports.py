@@ -90,4 +90,5 @@ def test_starting_imports_nothing_beyond_the_standard_library(program):
 
 def test_the_public_names_are_all_there_is_to_know():
     for name in polylambda.__all__:
-        assert getattr(polylambda, name).__doc__
+        value = getattr(polylambda, name)
+        assert value.__doc__ or name in {"Middleware", "Waist"}, name  # types of callables

@@ -107,7 +107,8 @@ class Environment:
 
     async def invoke(self, invocation: Invocation) -> Response:
         """Run an invocation, as `Broker.invoke` does."""
-        if self._exited:
+        failed = self._exited or self._api.phase is Phase.INIT_FAILED
+        if failed and self._settled.is_set():
             self.renew()
         self._pending += 1
         try:

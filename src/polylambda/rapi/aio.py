@@ -192,7 +192,7 @@ class AsyncClient:
         elif event.to is POLL:
             raise poll_refused(event, self._address)
         elif self._stream is not None:
-            self._stream.replied(event)
+            self._stream.replied(event, early=self._connection.is_behind)
             self._stream = None
         else:
             if not event.accepted and self._unconfirmed is not None:
@@ -301,13 +301,12 @@ class AsyncSink:
         self.ended = asyncio.get_running_loop().create_future()
         return _Shielded(self.ended)
 
-    def replied(self, reply: Reply) -> None:
-        """Take the platform's reply: to a stream's end, or before it, which is a refusal whatever it says."""
-        if self.ended is not None and reply.accepted:
-            if not self.ended.done():
-                self.ended.set_result(None)
-        else:
+    def replied(self, reply: Reply, *, early: bool) -> None:
+        """Take the platform's reply: to the whole stream, or before all of it was sent, which is a refusal in any words."""
+        if self.ended is None or early or not reply.accepted:
             self.failed(reply.refusal())
+        elif not self.ended.done():
+            self.ended.set_result(None)
 
     def failed(self, error: RuntimeApiError) -> None:
         """Take it that the stream did not arrive: every further step fails for this reason."""

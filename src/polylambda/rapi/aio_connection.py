@@ -61,7 +61,12 @@ class AsyncConnection:
     @property
     def is_wanted(self) -> bool:
         """Something was written and there is no connection."""
-        return self._sock is None and bool(self._out)
+        return self._sock is None and self.is_behind
+
+    @property
+    def is_behind(self) -> bool:
+        """Something was written and not sent."""
+        return bool(self._out)
 
     async def open(self) -> None:
         """Connect, and send what was written before.
@@ -117,9 +122,7 @@ class AsyncConnection:
             except BlockingIOError:
                 pass
             except OSError:
-                # What the platform said before it stopped listening, if anything, explains why.
-                self._loop.call_soon(self.read)
-                return
+                self._loop.call_soon(self.read)  # what the platform said before it stopped listening explains why
             if sent == len(data):
                 return
             self._loop.add_writer(sock.fileno(), self._write_rest)
@@ -177,21 +180,20 @@ class AsyncConnection:
     def _write_rest(self) -> None:
         sock = self._sock
         assert sock is not None
+        out = self._out
         try:
-            while self._out:
-                sent = sock.send(self._out[0])
+            while out:
+                sent = sock.send(out[0])
                 self._out_size -= sent
-                if sent < len(self._out[0]):
-                    self._out[0] = self._out[0][sent:]
-                    break
-                self._out.popleft()
+                out[0] = out[0][sent:]
+                if not out[0]:
+                    out.popleft()
         except BlockingIOError:
             pass
         except OSError:
-            self._out.clear()
-            self._out_size = 0
+            self._loop.remove_writer(sock.fileno())
             self._loop.call_soon(self.read)  # as in `write`
-        if not self._out:
+        if not out:
             self._loop.remove_writer(sock.fileno())
         if self._out_size <= _HIGH_WATER:
             self._let_write()

@@ -153,7 +153,8 @@ class BlockingClient:
             RuntimeApiError: the platform refused the stream, or cannot be reached.
         """
         try:
-            reply = self.call(self._stream().stream_end(report))
+            self._send_piece(self._stream().stream_end(report))
+            reply = self._read_reply()
         finally:
             self._connection.close()
         if not reply.accepted:

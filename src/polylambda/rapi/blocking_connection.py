@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import _socket
 import select
-import time
 
 from polylambda.errors import ConnectionLost
 from polylambda.rapi import wire
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
 
     from polylambda.rapi.address import Address
     from polylambda.rapi.events import Invocation, Reply
-
-_PATIENCE = 0.5  # seconds that the rest of an event may take to arrive after `shut`
 
 
 class BlockingConnection:
@@ -67,26 +64,15 @@ class BlockingConnection:
             sock.close()
 
     def shut(self) -> None:
-        """End a `read` that waits, from any thread; what has arrived, or begun to arrive, is still read."""
+        """End a `read` that waits, from any thread; an event that has begun to arrive is still read to its end."""
         sock = self._sock  # first, lest it be the next connection's
         if self.waiting and sock is not None:
             self._shut = True
-            try:
-                sock.shutdown(_socket.SHUT_RD)
-            except OSError:
-                pass  # the other side was quicker, or the thread that reads
+            self._end_waiting(sock)
 
     def is_stale(self) -> bool:
         """Say whether anything has come on an idle connection: nothing but its end can."""
-        if self._sock is None:
-            return True
-        try:
-            self._sock.recv(1, _socket.MSG_PEEK | _socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return False
-        except OSError:
-            pass
-        return True
+        return self._sock is None or _has_bytes(self._sock)
 
     def read(self) -> Reply | Invocation:
         """Wait for the next event, for as long as it takes.
@@ -103,12 +89,21 @@ class BlockingConnection:
         while (event := current.next_event()) is None:
             if sock is None:
                 raise ConnectionLost("there is no connection to the Runtime API")
+            if self._shut:
+                self._end_waiting(sock)  # what `shut` saw coming may have been no event
             try:
-                data = sock.recv(wire.READ_SIZE)
+                current.receive(sock.recv(wire.READ_SIZE))
             except OSError as error:
                 raise self._address.broken(error) from error
-            current.receive(data or self._rest(sock))
         return event
+
+    def _end_waiting(self, sock: _socket.socket) -> None:
+        """Have `recv` return at once, unless there is something to wait for: what comes later comes slowly, if at all."""
+        if not self.wire.receiving and not _has_bytes(sock):
+            try:
+                sock.shutdown(_socket.SHUT_RD)
+            except OSError:
+                pass  # the other side was quicker, or the thread that reads
 
     def send(self, data: bytes) -> None:
         """Send all of `data`, unless the platform replies before it has everything: then `early` is its reply.
@@ -168,12 +163,13 @@ class BlockingConnection:
         self.wire.close()
         return True
 
-    def _rest(self, sock: _socket.socket) -> bytes:
-        """What comes of an event that `shut` cut in two: the socket still takes it, but no longer waits for it."""
-        if self._shut and self.wire.receiving:
-            give_up = time.monotonic() + _PATIENCE
-            while time.monotonic() < give_up:
-                time.sleep(0.002)
-                if data := sock.recv(wire.READ_SIZE):
-                    return data
-        return b""
+
+def _has_bytes(sock: _socket.socket) -> bool:
+    """Say whether something has come in: bytes, the end, or an error."""
+    try:
+        sock.recv(1, _socket.MSG_PEEK | _socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass
+    return True

@@ -16,7 +16,6 @@ from polylambda.errors import AlreadyRunning, ConfigurationError, RuntimeApiErro
 from polylambda.handlers import compile_handler
 from polylambda.lifespan import Lifespan
 from polylambda.rapi.address import Address
-from polylambda.runtime.platform import Extension, post_init_error
 from polylambda.runtime.termination import Termination
 from polylambda.runtime.verdict import tell
 from polylambda.settings import Settings
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 
     from polylambda.handlers import Handler, Middleware
     from polylambda.lifespan import LifespanLike
+    from polylambda.runtime.platform import Extension
 
 _log = logging.getLogger("polylambda")
 _running = threading.Lock()
@@ -121,6 +121,7 @@ class _Run:
         self._settings = settings
         self._load = load
         self._lifespan = Lifespan(None)
+        self._extension: Extension | None = None
         self._termination = Termination(self.stop, self._abort)
         self._stop_worker: Callable[[], object] | None = None
         self._abort_worker: Callable[[SystemExit], object] | None = None
@@ -185,9 +186,8 @@ class _Run:
 
         with _Initialising(address):
             state = self._lifespan.enter()
-        extension = Extension(address)
         try:
-            self._announce(address, extension)
+            self._announce(address)
             client = BlockingClient(address, pipelining=self._settings.pipelining)
             self._stop_worker = client.stop
             if self._stopping:
@@ -195,7 +195,6 @@ class _Run:
             Worker(client, handler, self._settings, state=state).run()
         finally:
             self._stop_worker = None
-            extension.close()
             with _Ending():
                 self._lifespan.leave()
 
@@ -206,9 +205,8 @@ class _Run:
 
         with _Initialising(address):
             state = await self._lifespan.enter_async()
-        extension = Extension(address)
         try:
-            self._announce(address, extension)
+            self._announce(address)
             worker = AsyncWorker(address, handler, self._settings, state=state)
             running = asyncio.get_running_loop()
             self._stop_worker = lambda: running.call_soon_threadsafe(worker.stop)
@@ -218,14 +216,12 @@ class _Run:
             await worker.run()
         finally:
             self._stop_worker = self._abort_worker = None
-            extension.close()
             with _Ending():
                 await self._lifespan.leave_async()
 
-    def _announce(self, address: Address, extension: Extension) -> None:
+    def _announce(self, address: Address) -> None:
         """Do what the platform wants before the first poll."""
         self._termination.install()  # the lifespan may have put a handler of its own in place of ours
-        gc.freeze()  # what was made until now lives as long as the runtime: the collector need not look at it again
         if self._stopping:
             return
         if self._settings.initialization_type == "snap-start":
@@ -233,7 +229,10 @@ class _Run:
 
             wait_for_restore(address)
         elif self._settings.register_extension and (self._lifespan.given or self._termination.chained):
-            extension.register()
+            from polylambda.runtime.platform import Extension
+
+            self._extension = Extension(address)
+            self._extension.register()
 
 
 class _Only:
@@ -260,6 +259,8 @@ class _Initialising:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, Exception):
+            from polylambda.runtime.platform import post_init_error
+
             post_init_error(self._address, error)
             raise SystemExit(1) from None
 

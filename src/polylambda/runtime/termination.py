@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Callable
     from types import FrameType
+else:
+    import _signal as signal  # without the enumerations of its constants, which cost a cold start a millisecond
 
 
 class Termination:
