@@ -20,6 +20,7 @@ import struct
 import threading
 from collections.abc import Callable
 from types import TracebackType
+from typing import Self
 
 PATIENCE = 20.0  # seconds; only a failing test waits for it
 NEXT = "/2018-06-01/runtime/invocation/next"
@@ -189,7 +190,7 @@ class ScriptedServer:
         """Listen no more; an `accept` under way ends with an error."""
         _shut(self._listener)
 
-    def __enter__(self) -> ScriptedServer:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

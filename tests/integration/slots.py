@@ -120,7 +120,7 @@ def _send_stream(sink: BlockingSink, stream: Stream, slot: Slot) -> None:
         slot.failures.append(error)
 
 
-async def _serve_async(
+async def _serve_async(  # noqa: C901 # one branch for each kind of response
     server: ScriptedServer, address: Address, handler: Handler, slot: Slot, *, pipelining: bool
 ) -> None:
     loop = asyncio.get_running_loop()
