@@ -144,6 +144,8 @@ class _Run:
             _log.critical("%s", error)
             raise SystemExit(1) from None
         finally:
+            if self._extension is not None:
+                self._extension.close()
             gc.unfreeze()
             loop.close()
             logs.teardown()
