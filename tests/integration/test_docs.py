@@ -24,8 +24,9 @@ from scripts import conformance_tools
 from tests.integration.transcript import Terminal, blocks, steps_of
 
 ROOT = Path(__file__).parent.parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 # docs/local.md starts several servers in one transcript, whose URLs are not told apart on a busy machine: read, not run.
-PAGES = [ROOT / "README.md", *(page for page in sorted((ROOT / "docs").glob("*.md")) if page.stem != "local")]
+RUN = [page for page in PAGES if page.stem != "local"]
 
 # What CI does anyway, and what would change the environment that the tests run in.
 NOT_RUN = ("make ", "pip install ")
@@ -57,7 +58,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.mark.usefixtures("_only_compiled")
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", RUN, ids=lambda page: page.stem)
 def test_page(page: Path, folder: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch):
     module = ModuleType("page")
     monkeypatch.setitem(sys.modules, "page", module)  # where annotations are looked up
