@@ -10,8 +10,10 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-# A machine under load is slow, and that is not a failure.
-hypothesis.settings.register_profile("polylambda", deadline=None)
+# A machine under load is slow, and that is not a failure. The same commit is tested with the same examples everywhere;
+# `--hypothesis-seed=random --hypothesis-profile=explore` looks for new ones.
+hypothesis.settings.register_profile("polylambda", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("explore", deadline=None, max_examples=2000)
 hypothesis.settings.load_profile("polylambda")
 
 _FOREIGN = (

@@ -78,7 +78,7 @@ class Environment:
         self.broker = self.call(self._make_broker())
         self.api = RuntimeApi(self.broker, function=self.function)
         self.call(self.api.start())
-        self._stack.callback(lambda: self.call(self._stop_api()))
+        self._stack.callback(lambda: self.call(self.api.stop()))
         self._stack.callback(lambda: self._loop.call_soon_threadsafe(self.broker.close))
         return self
 
@@ -88,13 +88,6 @@ class Environment:
     @staticmethod
     async def _make_broker() -> Broker:
         return Broker()
-
-    async def _stop_api(self) -> None:
-        # A runtime that has ended may leave a connection that waits to be accepted; one that is half accepted would not
-        # be closed.
-        for _ in range(10):
-            await asyncio.sleep(0)
-        await self.api.stop()
 
     def _stop_loop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -108,6 +101,17 @@ class Environment:
     @property
     def variables(self) -> dict[str, str]:
         return self.function.environment_variables(self.api.address)
+
+    @property
+    def connections(self) -> int:
+        """How many the runtime has open."""
+        return len(self.api._listener._connections)
+
+    @property
+    def extensions(self) -> dict[str, bool]:
+        """The registered extensions, by name: whether each waits for an event, without which the init would never end."""
+        registered = self.api._extensions._extensions.values()
+        return {extension.name: extension.poll is not None for extension in registered}
 
     # Invocations
 

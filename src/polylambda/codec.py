@@ -259,6 +259,8 @@ def _is_same_in_json(value: object, body: bytes) -> bool:
             types = set(map(type, level))
         else:
             return False
+    if has_float and (b'inf":' in body or b'nan":' in body):  # as keys, they are names
+        return False
     # A null is None, or NaN, or in a text: if there are no more than there are Nones, none of them is NaN.
     return not (has_null and has_float) or body.count(b"null") == nones
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import struct
 import subprocess
 from collections.abc import Callable, Iterator
@@ -155,9 +156,16 @@ def test_results(awslambdaric: Call, value: object) -> None:
         assert by_msgspec is None or _parse(by_msgspec.decode()) == _parse(theirs[0])
 
 
+_EXPONENT = re.compile(r"^(-?[0-9.]+)e([0-9]+)$")
+
+
 def _parse(text: str) -> Any:
-    """JSON with every number as its digits say, and NaN equal to NaN."""
-    return json.loads(text, parse_float=Decimal, parse_constant=str)
+    """JSON with every number as its digits say, and NaN equal to NaN; also numbers that are keys, `1e16` or `1e+16`."""
+
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        return {_EXPONENT.sub(r"\1e+\2", key): value for key, value in items}
+
+    return json.loads(text, parse_float=Decimal, parse_constant=str, object_pairs_hook=pairs)
 
 
 def test_a_large_event_comes_back_as_from_awslambdaric(awslambdaric: Call, monkeypatch: pytest.MonkeyPatch) -> None:

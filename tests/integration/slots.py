@@ -120,65 +120,74 @@ def _send_stream(sink: BlockingSink, stream: Stream, slot: Slot) -> None:
         slot.failures.append(error)
 
 
-async def _serve_async(  # noqa: C901 # one branch for each kind of response
+async def _serve_async(
     server: ScriptedServer, address: Address, handler: Handler, slot: Slot, *, pipelining: bool
 ) -> None:
-    loop = asyncio.get_running_loop()
-    tasks: set[asyncio.Task[None]] = set()
+    worker = _AsyncWorker(address, handler, slot, pipelining=pipelining)
+    server.stop_client = worker.stop
+    await worker.run()
 
-    def received(invocation: Invocation) -> None:
-        slot.invocations.append(invocation)
-        answer = handler(invocation)
-        if isinstance(answer, bytes):
-            client.answer(invocation, answer, "application/json")
-        elif isinstance(answer, ErrorReport):
-            client.error(invocation, answer)
-        else:
-            task = loop.create_task(respond(invocation, answer))
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
 
-    async def respond(invocation: Invocation, answer: Stream | Early | Held) -> None:
-        if isinstance(answer, Held):
-            await asyncio.to_thread(answer.wait)
-            client.answer(invocation, answer.answer, "application/json")
-            return
-        sink = AsyncSink(client, invocation)
+class _AsyncWorker:
+    def __init__(self, address: Address, handler: Handler, slot: Slot, *, pipelining: bool) -> None:
+        self._handler = handler
+        self._slot = slot
+        self._client = AsyncClient(address, self._received, pipelining=pipelining)
+        self._loop = asyncio.get_running_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stops: list[threading.Event] = []
+        self._ended = threading.Event()
+
+    async def run(self) -> None:
         try:
-            if isinstance(answer, Early):
-                await sink.answer(answer.body, "application/json")
-                return
-            sink.start(answer.content_type)
-            for piece in answer.pieces:
-                await sink.send(piece)
-            await sink.end(answer.report)
-        except RuntimeApiError as error:
-            slot.failures.append(error)
+            await self._client.run()
         finally:
-            client.resume()
+            self._ended.set()
+            for noticed in self._stops:
+                noticed.set()
+        assert not self._tasks
 
-    def stop() -> None:
-        """Stop the client, and return when it has taken notice."""
+    def stop(self) -> None:
+        """Stop the client from another thread, and return when it has taken notice."""
 
         def now() -> None:
-            client.stop()
+            self._client.stop()
             noticed.set()
 
         noticed = threading.Event()
-        noticing.append(noticed)
+        self._stops.append(noticed)
         with contextlib.suppress(RuntimeError):  # the loop is closed
-            loop.call_soon_threadsafe(now)
-        if not ended.is_set():
+            self._loop.call_soon_threadsafe(now)
+        if not self._ended.is_set():
             noticed.wait(PATIENCE)
 
-    client = AsyncClient(address, received, pipelining=pipelining)
-    ended = threading.Event()
-    noticing: list[threading.Event] = []
-    server.stop_client = stop
-    try:
-        await client.run()
-    finally:
-        ended.set()
-        for noticed in noticing:
-            noticed.set()
-    assert not tasks
+    def _received(self, invocation: Invocation) -> None:
+        self._slot.invocations.append(invocation)
+        answer = self._handler(invocation)
+        if isinstance(answer, bytes):
+            self._client.answer(invocation, answer, "application/json")
+        elif isinstance(answer, ErrorReport):
+            self._client.error(invocation, answer)
+        else:
+            task = self._loop.create_task(self._respond(invocation, answer))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _respond(self, invocation: Invocation, answer: Stream | Early | Held) -> None:
+        if isinstance(answer, Held):
+            await asyncio.to_thread(answer.wait)
+            self._client.answer(invocation, answer.answer, "application/json")
+            return
+        sink = AsyncSink(self._client, invocation)
+        try:
+            if isinstance(answer, Early):
+                await sink.answer(answer.body, "application/json")
+            else:
+                sink.start(answer.content_type)
+                for piece in answer.pieces:
+                    await sink.send(piece)
+                await sink.end(answer.report)
+        except RuntimeApiError as error:
+            self._slot.failures.append(error)
+        finally:
+            self._client.resume()

@@ -25,8 +25,7 @@ from tests.integration.transcript import Terminal, blocks, steps_of
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-# docs/local.md starts several servers in one transcript, whose URLs are not told apart on a busy machine: read, not run.
-RUN = [page for page in PAGES if page.stem != "local"]
+RUN = PAGES
 
 # What CI does anyway, and what would change the environment that the tests run in.
 NOT_RUN = ("make ", "pip install ")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import json
 import logging
+import os
 import re
 import threading
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +18,7 @@ from typing import Any
 import pytest
 
 from polylambda import LambdaContext, ResponseError, ResponseStream, ResponseWriter
-from tests.environment import PATIENCE, Environment, eventually
+from tests.environment import PATIENCE, Environment, eventually, nothing
 
 JSON = "application/json"
 OCTETS = "application/octet-stream"
@@ -519,15 +522,11 @@ def test_the_temporary_directory_is_gone_with_the_answer(environment):
         return str(context.tmp_dir)
 
     with environment.running(handler):
-        import os
-
         assert not os.path.exists(environment.invoke().json)
 
 
 def test_an_invocation_leaves_no_garbage(environment):
     """What an invocation held is free when the next one comes, although an error's traceback held it as well."""
-    import gc
-    import weakref
 
     class Large:
         pass
@@ -548,19 +547,37 @@ def test_an_invocation_leaves_no_garbage(environment):
         gc.enable()
 
 
-def test_connections_are_not_left_behind(environment):
-    async def handler(event, context):
+@both
+def test_the_collector_leaves_alone_what_was_made_at_start(environment, kind):
+    def blocking(event, context):
+        return gc.get_freeze_count()
+
+    async def asynchronous(event, context):
+        return gc.get_freeze_count()
+
+    with environment.running(blocking if kind == "def" else asynchronous):
+        assert environment.invoke().json > 1000
+    assert gc.get_freeze_count() == 0
+
+
+@both
+def test_connections_are_not_left_behind(environment, kind):
+    """Neither those of streams, each of which uses one up, nor that of the internal extension."""
+
+    def blocking(event, context):
         yield b"a"
 
-    with environment.running(handler):
+    async def asynchronous(event, context):
+        yield b"a"
+
+    with environment.running(blocking if kind == "def" else asynchronous, lifespan=nothing):
         for _ in range(5):
             environment.invoke()
-    eventually(lambda: not environment.api._listener._connections)
+        eventually(lambda: environment.connections == 2)
+    eventually(lambda: environment.connections == 0)
 
 
-def test_a_decorator_that_hides_base64(environment):
-    """A plain handler under AWS's runtime, unchanged: proxies' events and results."""
-
+def test_a_function_as_people_have_them_runs_as_it_is(environment):
     def handler(event, context):
         body = base64.b64decode(event["body"]) if event["isBase64Encoded"] else event["body"].encode()
         return {"statusCode": 200, "body": base64.b64encode(body).decode(), "isBase64Encoded": True}

@@ -123,11 +123,13 @@ class Server:
         self._process = subprocess.Popen(
             command, cwd=folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
+        ready = False  # a function may start faster than the server that says where it is
         for line in self._lines():
             found = _ADDRESS.search(line)
             if found is not None and not self.address:
                 self.address = found[0]
-            if "ready in" in line:
+            ready = ready or "ready in" in line
+            if ready and self.address:
                 return
         self._process.communicate()
         raise AssertionError(f"$ {shlex.join(command)}\ndid not serve:\n{''.join(self._printed)}")

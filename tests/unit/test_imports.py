@@ -83,6 +83,13 @@ def test_starting_imports_only_what_it_needs(program):
 
 
 @pytest.mark.parametrize("program", START)
+def test_what_most_functions_do_not_have_is_not_imported_at_start(program):
+    """A lifespan, a loop, types, errors: each module more is a file more to open."""
+    unused = {"aio", "aio_connection", "async_worker", "lifespan", "loop", "platform", "refusals", "report", "typed"}
+    assert {module.rpartition(".")[2] for module in imported_by(START[program])} & unused == set()
+
+
+@pytest.mark.parametrize("program", START)
 def test_starting_imports_nothing_beyond_the_standard_library(program):
     outside = {module.partition(".")[0] for module in imported_by(START[program])}
     assert outside - set(sys.stdlib_module_names) <= {"polylambda"}

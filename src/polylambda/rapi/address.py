@@ -132,7 +132,7 @@ def _reason(error: OSError | None) -> str:
 
 
 def _is_host(text: str, bracketed: bool) -> bool:
-    return text.isascii() and text.isprintable() and text.strip(" ") == text != "" and (":" not in text or bracketed)
+    return text != "" and text.isascii() and text.isprintable() and " " not in text and (":" not in text or bracketed)
 
 
 def _is_port(text: str) -> bool:

@@ -15,6 +15,7 @@ MAX_CHUNK_LINE = 4096  # bytes of a chunk's size line, extensions included
 MAX_TRAILERS = 1536 * 1024  # bytes; an error's body of 1 MiB comes in base64
 
 _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+_VERSIONS = ("HTTP/1.1", "HTTP/1.0")
 _HEX = frozenset(b"0123456789abcdefABCDEF")
 
 # A peer sends the same few names and status lines for ever: what was read once is looked up.
@@ -46,7 +47,7 @@ def parse_request_head(head: bytes) -> tuple[str, str, str, dict[str, str]]:
     """
     lines = _lines(head)
     parts = lines[0].split(" ")
-    if len(parts) != 3 or parts[2] not in ("HTTP/1.1", "HTTP/1.0") or not parts[1] or not _is_token(parts[0]):
+    if len(parts) != 3 or parts[2] not in _VERSIONS or not _is_token(parts[0]) or not _is_target(parts[1]):
         raise ProtocolError(f"not an HTTP/1.1 request line: {lines[0][:80]!r}")
     return parts[0], parts[1], parts[2][5:], _headers(lines[1:])
 
@@ -257,7 +258,7 @@ def _headers(lines: list[str]) -> dict[str, str]:
 def _read_status_line(line: str) -> tuple[int, str]:
     protocol, _, rest = line.partition(" ")
     code, _, _ = rest.partition(" ")
-    if protocol not in ("HTTP/1.1", "HTTP/1.0") or len(code) != 3 or not _is_number(code) or code < "100":
+    if protocol not in _VERSIONS or len(code) != 3 or not _is_number(code) or code < "100":
         raise ProtocolError(f"not an HTTP/1.1 status line: {line[:80]!r}")
     status = int(code), protocol[5:]
     if len(_known_status_lines) < _MAX_KNOWN and len(line) <= 64:
@@ -276,6 +277,10 @@ def _read_name(spelled: str) -> str:
 
 def _is_token(text: str) -> bool:
     return bool(text) and _TOKEN.issuperset(text)
+
+
+def _is_target(text: str) -> bool:
+    return bool(text) and text.isascii() and text.isprintable()
 
 
 def _is_number(text: str) -> bool:

@@ -11,10 +11,9 @@ import logging
 import sys
 import threading
 
-from polylambda import logs, loop
+from polylambda import logs
 from polylambda.errors import AlreadyRunning, ConfigurationError, RuntimeApiError
 from polylambda.handlers import compile_handler
-from polylambda.lifespan import Lifespan
 from polylambda.rapi.address import Address
 from polylambda.runtime.termination import Termination
 from polylambda.runtime.verdict import tell
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from polylambda.handlers import Handler, Middleware
-    from polylambda.lifespan import LifespanLike
+    from polylambda.lifespan import Lifespan, LifespanLike
     from polylambda.runtime.platform import Extension
 
 _log = logging.getLogger("polylambda")
@@ -120,7 +119,7 @@ class _Run:
     def __init__(self, settings: Settings, load: Callable[[], object]) -> None:
         self._settings = settings
         self._load = load
-        self._lifespan = Lifespan(None)
+        self._lifespan: Lifespan | None = None
         self._extension: Extension | None = None
         self._termination = Termination(self.stop, self._abort)
         self._stop_worker: Callable[[], object] | None = None
@@ -147,7 +146,10 @@ class _Run:
             if self._extension is not None:
                 self._extension.close()
             gc.unfreeze()
-            loop.close()
+            if "polylambda.loop" in sys.modules:  # else nobody used it
+                from polylambda import loop
+
+                loop.close()
             logs.teardown()
 
     def stop(self) -> None:
@@ -166,12 +168,11 @@ class _Run:
     def _execute(self, address: Address) -> None:
         with _Initialising(address):
             logs.setup(self._settings)
-            loop.choose(self._settings.loop)
             handler = self._compile()
-            if handler.is_async:
-                loop.prepare()
         with self._termination:
             if handler.is_async:
+                from polylambda import loop
+
                 loop.run_until_complete(self._serve_async(address, handler))
             else:
                 self._serve(address, handler)
@@ -179,15 +180,28 @@ class _Run:
     def _compile(self) -> Handler:
         target = self._load()
         runtime = target if isinstance(target, LambdaRuntime) else LambdaRuntime(target)
-        self._lifespan = Lifespan(runtime.lifespan)
-        return compile_handler(runtime.handler, runtime.middleware)
+        handler = compile_handler(runtime.handler, runtime.middleware)
+        # Most functions have neither a lifespan nor a loop, and start the faster for not importing them.
+        if runtime.lifespan is not None:
+            from polylambda.lifespan import Lifespan
+
+            self._lifespan = Lifespan(runtime.lifespan)
+        if handler.is_async or self._settings.loop != "auto":
+            from polylambda import loop
+
+            loop.choose(self._settings.loop)
+            if handler.is_async:
+                loop.prepare()
+        return handler
 
     def _serve(self, address: Address, handler: Handler) -> None:
         from polylambda.rapi.blocking import BlockingClient
         from polylambda.runtime.worker import Worker
 
-        with _Initialising(address):
-            state = self._lifespan.enter()
+        state: object = None
+        if self._lifespan is not None:
+            with _Initialising(address):
+                state = self._lifespan.enter()
         try:
             self._announce(address)
             client = BlockingClient(address, pipelining=self._settings.pipelining)
@@ -197,16 +211,19 @@ class _Run:
             Worker(client, handler, self._settings, state=state).run()
         finally:
             self._stop_worker = None
-            with _Ending():
-                self._lifespan.leave()
+            if self._lifespan is not None:
+                with _Ending():
+                    self._lifespan.leave()
 
     async def _serve_async(self, address: Address, handler: Handler) -> None:
         import asyncio
 
         from polylambda.runtime.async_worker import AsyncWorker
 
-        with _Initialising(address):
-            state = await self._lifespan.enter_async()
+        state: object = None
+        if self._lifespan is not None:
+            with _Initialising(address):
+                state = await self._lifespan.enter_async()
         try:
             self._announce(address)
             worker = AsyncWorker(address, handler, self._settings, state=state)
@@ -218,19 +235,21 @@ class _Run:
             await worker.run()
         finally:
             self._stop_worker = self._abort_worker = None
-            with _Ending():
-                await self._lifespan.leave_async()
+            if self._lifespan is not None:
+                with _Ending():
+                    await self._lifespan.leave_async()
 
     def _announce(self, address: Address) -> None:
         """Do what the platform wants before the first poll."""
         self._termination.install()  # the lifespan may have put a handler of its own in place of ours
+        gc.freeze()  # what was made until now lives as long as the runtime: the collector need not look at it again
         if self._stopping:
             return
         if self._settings.initialization_type == "snap-start":
             from polylambda.runtime.snapstart import wait_for_restore
 
             wait_for_restore(address)
-        elif self._settings.register_extension and (self._lifespan.given or self._termination.chained):
+        elif self._settings.register_extension and (self._lifespan is not None or self._termination.chained):
             from polylambda.runtime.platform import Extension
 
             self._extension = Extension(address)
@@ -241,8 +260,11 @@ class _Only:
     """One runtime at a time, in the main program and not in an event loop's."""
 
     def __enter__(self) -> None:
-        if loop.is_running():
-            raise ConfigurationError("run() was called by an event loop: call it from the main program")
+        if "asyncio" in sys.modules:  # else there is no event loop
+            from polylambda import loop
+
+            if loop.is_running():
+                raise ConfigurationError("run() was called by an event loop: call it from the main program")
         if not _running.acquire(blocking=False):
             raise AlreadyRunning("another runtime is running in this process: a process runs one at a time")
 
