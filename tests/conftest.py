@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,6 +48,8 @@ def _environment() -> Iterator[None]:
                 patch.delenv(name)
         for name, value in _OURS.items():
             patch.setenv(name, value)
+        # Who runs the tests in the background may have had Ctrl-C ignored, which child processes would inherit.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         yield
 
 

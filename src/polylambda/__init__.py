@@ -18,6 +18,11 @@ from polylambda.handlers import Middleware, Waist
 from polylambda.response import ResponseStream, ResponseWriter
 from polylambda.runtime.runtime import LambdaRuntime
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from polylambda.runtime.managed import LambdaManagedRuntime
+    from polylambda.safety import concurrency_safe
+
 __version__ = "0.1.0"
 
 __all__ = [
@@ -26,6 +31,7 @@ __all__ = [
     "CognitoIdentity",
     "ConfigurationError",
     "LambdaContext",
+    "LambdaManagedRuntime",
     "LambdaRuntime",
     "MarshalError",
     "Middleware",
@@ -37,5 +43,19 @@ __all__ = [
     "UnmarshalError",
     "ValidationError",
     "Waist",
+    "concurrency_safe",
     "current_context",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import what runtimes for one invocation at a time start without."""
+    if name == "LambdaManagedRuntime":
+        from polylambda.runtime.managed import LambdaManagedRuntime
+
+        return LambdaManagedRuntime
+    if name == "concurrency_safe":
+        from polylambda.safety import concurrency_safe
+
+        return concurrency_safe
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

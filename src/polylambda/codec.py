@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _LARGE = 32 * 1024  # bytes; from here on msgspec saves more in a few payloads than its import costs
 
-_CHUNK = 512  # items of a list
+_CHUNK = 128  # items of a list
 
 # Without spaces, as msgspec writes: a function's results look the same whichever of the two encodes them.
 _SEPARATORS = _COMMA, _COLON = ",", ":"
@@ -202,9 +202,12 @@ def _is_plain(value: object, plain: frozenset[type]) -> bool:
 # Large payloads: msgspec, where it gives the same answer.
 
 _encode_large: Callable[[Any], bytes] | None = None  # set by the first large result
+_keeps_memory = False
 
 
 def _load_large(payload: bytes) -> Any:
+    if not _keeps_memory:
+        _keep_memory()
     try:
         import msgspec
     except ImportError:
@@ -217,8 +220,21 @@ def _load_large(payload: bytes) -> Any:
         return _load_carefully(payload)
 
 
+def _keep_memory() -> None:
+    """Have the C library keep up to 2 MiB of freed memory for the next large payload.
+
+    glibc gives freed memory back to the system early, and every invocation pays for getting it anew, page by page. When a
+    block larger than its threshold is freed, the threshold becomes that block's size: see mallopt(3), M_MMAP_THRESHOLD.
+    """
+    global _keeps_memory
+    _keeps_memory = True
+    bytes(1024 * 1024)
+
+
 def _prefer_msgspec() -> None:
     global _encode_large
+    if not _keeps_memory:
+        _keep_memory()
     try:
         from msgspec.json import Encoder
     except ImportError:
@@ -232,37 +248,32 @@ def _dump_large(value: object, encode: Callable[[object], bytes]) -> bytes | Non
         body = encode(value)
     except Exception:  # json may take it, and else says what is wrong
         return None
-    return body if _is_same_in_json(value, body) else None
+    return body if _is_same_in_json(value) else None
 
 
-def _is_same_in_json(value: object, body: bytes) -> bool:
-    """Whether json too would make `body` of `value`; False when that is not certain.
+def _is_same_in_json(value: object) -> bool:
+    """Whether json and msgspec write the same; False when that is not certain.
 
-    Besides the types that `_is_plain` looks for, NaN and the infinities differ, which are null in msgspec. (So do the
-    exponents of floats, `1e16` and `1e+16`: the same numbers, and as keys of dicts not worth a look at every key.) A long
-    list is taken in chunks that fit into the processor's cache.
+    Besides the types that `_is_plain` looks for, NaN and the infinities differ. (So do the exponents of floats, `1e16` and
+    `1e+16`: the same numbers, and as keys of dicts not worth a look at every key.) A long list is taken in chunks that fit
+    into the processor's cache.
     """
-    has_null = b"null" in body
-    has_float = False
-    nones = 0
     top: list[Any] = value if type(value) is list else [value]
     for start in range(0, len(top), _CHUNK):
         level = top[start : start + _CHUNK]
         types = set(map(type, level))
         while types <= _PLAIN:
-            has_float = has_float or float in types
-            if has_null and _NONE in types:
-                nones += level.count(None)
+            if float in types:
+                total = sum([each for each in level if type(each) is float])
+                if total - total != 0.0:  # one of them is not finite, or all together are too many
+                    return False
             if types <= _SCALARS:
                 break
             level = get_referents(*level)
             types = set(map(type, level))
         else:
             return False
-    if has_float and (b'inf":' in body or b'nan":' in body):  # as keys, they are names
-        return False
-    # A null is None, or NaN, or in a text: if there are no more than there are Nones, none of them is NaN.
-    return not (has_null and has_float) or body.count(b"null") == nones
+    return True
 
 
 # Unusual values: what json does not take, or takes for something else than AWS's runtime does.

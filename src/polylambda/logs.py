@@ -126,7 +126,7 @@ class _Connections:
 _connections = _Connections(LineSink(STDOUT), as_json=False)
 
 
-def setup(settings: Settings, *, default_level: int | None = None) -> Sink:
+def setup(settings: Settings, *, default_level: int | None = None, tag: bool = False) -> Sink:
     """Connect `logging`, `sys.stdout` and `sys.stderr` to the sink that `settings` name, and return it.
 
     The format is JSON when `AWS_LAMBDA_LOG_FORMAT` says so in any case, else text. The level of the root logger is
@@ -136,6 +136,9 @@ def setup(settings: Settings, *, default_level: int | None = None) -> Sink:
 
     With JSON, what is printed becomes records: level INFO for stdout, WARNING for stderr, where libraries put
     warnings and progress more often than errors. With text, or with `capture_print` off, it is written as it is.
+
+    With `tag`, which environments with several slots need, lines that are written as they are get the request id in front
+    of them, unless they are JSON.
 
     May be called again: what was connected before is disconnected first.
 
@@ -156,7 +159,7 @@ def setup(settings: Settings, *, default_level: int | None = None) -> Sink:
         if as_json and settings.capture_print:
             connections.replace_stream(name, RecordStream(original, sink, record_level))
         elif (fd := _descriptor(original)) is not None:
-            connections.replace_stream(name, PlainStream(original, fd))
+            connections.replace_stream(name, PlainStream(original, fd, tag=tag))
     if unknown:  # before the level is set, which might hide it
         logger.warning("%s: not a log level; use one of %s", unknown, ", ".join(_LEVEL_NAMES))
     if level is None:

@@ -28,6 +28,12 @@ class Settings:
         concurrency_mode: `task`, `thread`, `process` or `hybrid`, from `AWS_LAMBDA_CONCURRENCY_MODE`.
         log_fd: number of the framed log descriptor.
         log_socket: path of the telemetry socket of managed environments.
+        preload: worker processes are forked after the function was imported, and share its memory.
+        max_background: handlers of a process that may go on without a slot after they have answered; None: its slots.
+        cancel_at_deadline: cancel a coroutine that is past its deadline.
+        kill_at_deadline: kill a worker process that is past the deadline of an invocation.
+        deadline_grace: seconds that a handler may be past its deadline before either happens.
+        shutdown_grace: seconds that what is under way may take after SIGTERM.
         pipelining: send an answer and the next poll in one write.
         register_extension: register as an internal extension when there is something to do at shutdown.
         capture_print: make a JSON record of what `print` writes, when the log format is JSON.
@@ -35,13 +41,16 @@ class Settings:
     """
 
     __slots__ = (
+        "cancel_at_deadline",
         "capture_print",
         "concurrency_mode",
+        "deadline_grace",
         "execution_env",
         "function_name",
         "function_version",
         "handler",
         "initialization_type",
+        "kill_at_deadline",
         "local_host",
         "local_invocation_endpoint",
         "local_port",
@@ -53,12 +62,15 @@ class Settings:
         "log_socket",
         "log_stream_name",
         "loop",
+        "max_background",
         "max_concurrency",
         "memory_limit_in_mb",
         "pipelining",
+        "preload",
         "region",
         "register_extension",
         "runtime_api",
+        "shutdown_grace",
         "task_root",
     )
 
@@ -83,6 +95,12 @@ class Settings:
     pipelining: bool
     register_extension: bool
     capture_print: bool
+    preload: bool
+    max_background: str | None
+    cancel_at_deadline: bool
+    kill_at_deadline: bool
+    deadline_grace: str
+    shutdown_grace: str
     loop: str
     local_host: str | None
     local_port: str | None
@@ -120,6 +138,12 @@ class Settings:
         put("pipelining", _switch(env, "POLYLAMBDA_PIPELINING"))
         put("register_extension", _switch(env, "POLYLAMBDA_REGISTER_EXTENSION"))
         put("capture_print", _switch(env, "POLYLAMBDA_CAPTURE_PRINT"))
+        put("preload", _switch(env, "POLYLAMBDA_PRELOAD", "off"))
+        put("max_background", env.get("POLYLAMBDA_MAX_BACKGROUND") or None)
+        put("cancel_at_deadline", _switch(env, "POLYLAMBDA_CANCEL_AT_DEADLINE"))
+        put("kill_at_deadline", _switch(env, "POLYLAMBDA_KILL_AT_DEADLINE", "off"))
+        put("deadline_grace", env.get("POLYLAMBDA_DEADLINE_GRACE") or "0.1")
+        put("shutdown_grace", env.get("POLYLAMBDA_SHUTDOWN_GRACE") or "0.5")
         put("loop", env.get("POLYLAMBDA_LOOP", "auto").lower())
         put("local_host", env.get("LOCAL_LAMBDA_HOST") or None)
         put("local_port", env.get("LOCAL_LAMBDA_PORT") or None)
@@ -134,6 +158,11 @@ class Settings:
         return f"Settings({', '.join(f'{name}={getattr(self, name)!r}' for name in self.__slots__)})"
 
 
-def _switch(env: MutableMapping[str, str], name: str) -> bool:
-    """A setting that is on unless it says otherwise."""
-    return env.get(name, "").strip().lower() not in {"0", "false", "no", "off"}
+def environment(**changes: str) -> dict[str, str]:
+    """Return this process's environment, changed, for another program."""
+    return {**os.environ, **changes}
+
+
+def _switch(env: MutableMapping[str, str], name: str, default: str = "on") -> bool:
+    """A setting that is on or off."""
+    return (env.get(name, "").strip().lower() or default) not in {"0", "false", "no", "off"}

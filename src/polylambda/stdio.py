@@ -80,15 +80,19 @@ class LineStream:
 
 
 class PlainStream(LineStream):
-    """Writes lines as they are."""
+    """Writes lines as they are, or with the request id in front."""
 
-    def __init__(self, original: TextIO, fd: int) -> None:
-        """Stand for `original`, whose descriptor is `fd`."""
+    def __init__(self, original: TextIO, fd: int, *, tag: bool = False) -> None:
+        """Stand for `original`, whose descriptor is `fd`; with `tag`, put the request id before lines that are no JSON."""
         super().__init__(original)
         self._sink = LineSink(fd)
+        self._tag = tag
 
     def emit(self, text: str, context: LambdaContext | None) -> None:
         """Write `text` to the descriptor."""
+        if self._tag and context is not None and not text.startswith("{"):
+            mark = context.aws_request_id + "\t"
+            text = mark + text[:-1].replace("\n", "\n" + mark) + text[-1:]
         self._sink.write_raw(text)
 
     def flush(self) -> None:

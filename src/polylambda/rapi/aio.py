@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from polylambda.rapi.address import Address
+    from polylambda.rapi.keeper import Keeper
     from polylambda.report import ErrorReport
 
 _COPIED = 64 * 1024  # bytes; a larger body is sent behind its head, not copied next to it
@@ -35,19 +36,27 @@ class AsyncClient:
         stopping: `stop` was called.
     """
 
-    def __init__(self, address: Address, received: Callable[[Invocation], None], *, pipelining: bool = True) -> None:
+    def __init__(
+        self,
+        address: Address,
+        received: Callable[[Invocation], None],
+        *,
+        pipelining: bool = True,
+        keeper: Keeper | None = None,
+    ) -> None:
         """Take where the Runtime API listens and what to do with an invocation; nothing is sent yet.
 
         Args:
             address: the Runtime API's.
             received: takes an invocation.
             pipelining: send an answer and the next poll in one write.
+            keeper: hears of every step.
         """
         self._address = address
         self._received = received
         self._pipelining = pipelining
         self._loop = asyncio.get_running_loop()
-        self._connection = AsyncConnection(address, self._take, self._ended)
+        self._connection = AsyncConnection(address, self._take, self._ended, keeper)
         self._busy = False  # an invocation was received and its slot not given back
         self._unconfirmed: tuple[Invocation, bytes | ErrorReport, str] | None = None  # an answer without its reply
         self._resent = False  # it was sent a second time
@@ -65,6 +74,7 @@ class AsyncClient:
         Raises:
             RuntimeApiError: nothing listens, every connection breaks, or the poll keeps being refused; tried with back-off.
         """
+        self._connection.adopt()
         try:
             while not self._is_done():
                 self._advance()
@@ -106,7 +116,7 @@ class AsyncClient:
         if self._connection.wire.state is wire.POLLING:
             self._connection.read()
             self._leave()
-        if self._patience is not None and self._is_done():
+        if self._patience is not None and not self._patience.expired() and self._is_done():
             self._patience.reschedule(self._loop.time())
         self._wake.set()
 
@@ -228,10 +238,17 @@ class AsyncClient:
 
     # For AsyncSink
 
-    def answer_early(self, invocation: Invocation, body: bytes, content_type: str) -> Awaitable[None]:
-        """Send a whole answer while the handler goes on; the result waits until the platform has it."""
+    def answer_early(
+        self, invocation: Invocation, body: bytes, content_type: str, *, give_back: bool
+    ) -> Awaitable[None]:
+        """Send a whole answer while the handler goes on; the result waits until the platform has it.
+
+        With `give_back` the slot polls again at once, and nothing is to follow for this invocation.
+        """
         settled = self._settled = self._loop.create_future()
-        self._post((invocation, body, content_type), poll=False)
+        if give_back:
+            self._busy = False
+        self._post((invocation, body, content_type), poll=give_back)
         return settled
 
     def start_stream(self, sink: AsyncSink, invocation: Invocation, content_type: str) -> None:
@@ -261,19 +278,24 @@ class AsyncSink:
 
     Attributes:
         ended: waits until the platform has taken the stream, or raises what it refused; None before the stream's end.
+        detached: the slot was given back with the answer: the handler goes on in the background.
     """
 
-    __slots__ = ("_client", "_failure", "_invocation", "ended")
+    __slots__ = ("_client", "_detach", "_failure", "_invocation", "detached", "ended")
 
-    def __init__(self, client: AsyncClient, invocation: Invocation) -> None:
+    def __init__(self, client: AsyncClient, invocation: Invocation, detach: Callable[[], bool] | None = None) -> None:
+        """Take an invocation's place; `detach` says whether its handler may go on without a slot when it has answered."""
         self._client = client
         self._invocation = invocation
+        self._detach = detach
+        self.detached = False
         self._failure: RuntimeApiError | None = None
         self.ended: asyncio.Future[None] | None = None
 
     def answer(self, body: bytes, content_type: str) -> Awaitable[None]:
         """Send a whole answer now; the result waits until the platform has it."""
-        return self._client.answer_early(self._invocation, body, content_type)
+        self.detached = self._detach is not None and self._detach()
+        return self._client.answer_early(self._invocation, body, content_type, give_back=self.detached)
 
     def start(self, content_type: str) -> None:
         """Begin a stream."""
@@ -299,6 +321,9 @@ class AsyncSink:
             raise self._failure
         self._client.end_stream(report)
         self.ended = asyncio.get_running_loop().create_future()
+        if report is None and self._detach is not None and self._detach():
+            self.detached = True
+            self._client.resume()
         return _Shielded(self.ended)
 
     def replied(self, reply: Reply, *, early: bool) -> None:

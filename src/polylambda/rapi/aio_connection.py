@@ -12,13 +12,16 @@ from collections import deque
 from polylambda.errors import RuntimeApiError
 from polylambda.rapi import wire
 from polylambda.rapi.address import CONNECT_TIMEOUT
+from polylambda.rapi.events import Invocation
+from polylambda.rapi.keeper import PEEK_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from polylambda.rapi.address import Address
-    from polylambda.rapi.events import Invocation, Reply
+    from polylambda.rapi.events import Reply
+    from polylambda.rapi.keeper import Keeper
 
 _HIGH_WATER = 64 * 1024  # bytes waiting to be sent from which a stream's writer has to wait
 
@@ -32,13 +35,26 @@ class AsyncConnection:
         wire: its protocol state; as long as there is no connection, that of the next one.
     """
 
-    __slots__ = ("_address", "_ended", "_loop", "_out", "_out_size", "_received", "_sock", "_writers", "_wrote", "wire")
+    __slots__ = (
+        "_address",
+        "_ended",
+        "_keeper",
+        "_loop",
+        "_out",
+        "_out_size",
+        "_received",
+        "_sock",
+        "_writers",
+        "_wrote",
+        "wire",
+    )
 
     def __init__(
         self,
         address: Address,
         received: Callable[[Invocation | Reply], None],
         ended: Callable[[RuntimeApiError | None], None],
+        keeper: Keeper | None = None,
     ) -> None:
         """Take whom to tell what.
 
@@ -46,10 +62,12 @@ class AsyncConnection:
             address: the Runtime API's.
             received: is called with every event; a `RuntimeApiError` that it raises ends the connection.
             ended: is called when the connection has ended or could not be made, with the error if there was one.
+            keeper: hears of every step.
         """
         self._address = address
         self._received = received
         self._ended = ended
+        self._keeper = keeper
         self._loop = asyncio.get_running_loop()
         self._sock: socket.socket | None = None
         self._out: deque[memoryview] = deque()  # not empty: the socket's writer is registered
@@ -67,6 +85,14 @@ class AsyncConnection:
     def is_behind(self) -> bool:
         """Something was written and not sent."""
         return bool(self._out)
+
+    def adopt(self) -> None:
+        """Go on with a predecessor's connection, poll and all, if there is one."""
+        if self._keeper is not None and (fd := self._keeper.adopt()) is not None:
+            self._sock = socket.socket(fileno=fd)
+            self._sock.setblocking(False)
+            self.wire.adopt()
+            self._loop.add_reader(fd, self.read)
 
     async def open(self) -> None:
         """Connect, and send what was written before.
@@ -92,6 +118,8 @@ class AsyncConnection:
                 raise
             else:
                 self._sock = sock
+                if self._keeper is not None:
+                    self._keeper.opened(sock.fileno())
                 self._loop.add_reader(sock.fileno(), self.read)
                 if self._out:
                     self._loop.add_writer(sock.fileno(), self._write_rest)
@@ -105,6 +133,11 @@ class AsyncConnection:
             self._loop.remove_reader(sock.fileno())
             if self._out:
                 self._loop.remove_writer(sock.fileno())
+            if self._keeper is not None:  # which has a copy of it
+                try:
+                    sock.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass  # the other side was quicker
             sock.close()
         self._out.clear()
         self._out_size = 0
@@ -114,9 +147,12 @@ class AsyncConnection:
     def write(self, data: bytes) -> None:
         """Send `data`, or keep it until there is room for it."""
         sock = self._sock
+        keeper = self._keeper
         sent = 0
         self._wrote = True
         if sock is not None and not self._out:
+            if keeper is not None and self.wire.state is wire.AHEAD:
+                keeper.answering()
             try:
                 sent = sock.send(data)
             except BlockingIOError:
@@ -124,6 +160,8 @@ class AsyncConnection:
             except OSError:
                 self._loop.call_soon(self.read)  # what the platform said before it stopped listening explains why
             if sent == len(data):
+                if keeper is not None:
+                    self._keep(keeper)
                 return
             self._loop.add_writer(sock.fileno(), self._write_rest)
         self._out.append(memoryview(data)[sent:])
@@ -151,6 +189,8 @@ class AsyncConnection:
                 return
             self._wrote = False
             try:
+                if self._keeper is not None and not current.receiving:
+                    self._keeper.arriving(sock.recv(PEEK_SIZE, socket.MSG_PEEK))
                 data = sock.recv(wire.READ_SIZE)
             except BlockingIOError:
                 return
@@ -162,6 +202,8 @@ class AsyncConnection:
                 while (event := current.next_event()) is not None:
                     if self._out:
                         current.close()  # it replied to a request that was not sent to its end: nothing can follow
+                    if self._keeper is not None and isinstance(event, Invocation):
+                        self._keeper.received(event)
                     self._received(event)
                     if self.wire is not current:
                         return
@@ -195,8 +237,15 @@ class AsyncConnection:
             self._loop.call_soon(self.read)  # as in `write`
         if not out:
             self._loop.remove_writer(sock.fileno())
+            if self._keeper is not None:
+                self._keep(self._keeper)
         if self._out_size <= _HIGH_WATER:
             self._let_write()
+
+    def _keep(self, keeper: Keeper) -> None:
+        """Tell that what was written has gone out."""
+        if self.wire.state is wire.AHEAD or self.wire.state is wire.POLLING:
+            keeper.polling()
 
     def _let_write(self) -> None:
         writers, self._writers = self._writers, []

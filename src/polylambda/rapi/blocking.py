@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from polylambda.rapi.address import Address
+    from polylambda.rapi.keeper import Keeper
     from polylambda.report import ErrorReport
 
 _COPIED = 64 * 1024  # bytes; a larger body is sent behind its head, not copied next to it
@@ -34,16 +35,20 @@ class BlockingClient:
         stopping: `stop` was called.
     """
 
-    def __init__(self, address: Address, *, pipelining: bool = True) -> None:
+    def __init__(
+        self, address: Address, *, pipelining: bool = True, keeper: Keeper | None = None, timeout: float | None = None
+    ) -> None:
         """Take where the Runtime API listens; nothing is sent yet.
 
         Args:
             address: the Runtime API's.
             pipelining: send an answer and the next poll in one write.
+            keeper: hears of every step.
+            timeout: seconds after which a connection that does not answer is given up; None where polls wait.
         """
         self._address = address
         self._pipelining = pipelining
-        self._connection = BlockingConnection(address)
+        self._connection = BlockingConnection(address, keeper, timeout)
         self._unconfirmed: tuple[Invocation, bytes | ErrorReport, str] | None = None  # an answer without its reply
         self._resent = False  # it was sent a second time
         self.stopping = False

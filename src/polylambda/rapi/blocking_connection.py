@@ -7,13 +7,16 @@ import select
 
 from polylambda.errors import ConnectionLost
 from polylambda.rapi import wire
+from polylambda.rapi.events import Invocation
+from polylambda.rapi.keeper import PEEK_SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from polylambda.rapi.address import Address
-    from polylambda.rapi.events import Invocation, Reply
+    from polylambda.rapi.events import Reply
+    from polylambda.rapi.keeper import Keeper
 
 
 class BlockingConnection:
@@ -25,16 +28,23 @@ class BlockingConnection:
         waiting: `read` may be ended by `shut`.
     """
 
-    __slots__ = ("_address", "_shut", "_sock", "early", "waiting", "wire")
+    __slots__ = ("_address", "_keeper", "_shut", "_sock", "_timeout", "early", "waiting", "wire")
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, keeper: Keeper | None = None, timeout: float | None = None) -> None:
+        """Take where to connect to; a `timeout` is the seconds that every wait on it may take."""
         self._address = address
+        self._keeper = keeper
+        self._timeout = timeout
         self._sock: _socket.socket | None = None
         self._shut = False
         self.early: Reply | Invocation | None = None
         self.waiting = False
         self.wire = wire.Wire(address.text)
         self.wire.close()
+        if keeper is not None and (fd := keeper.adopt()) is not None:
+            self._sock = _socket.socket(fileno=fd)
+            self.wire = wire.Wire(address.text)
+            self.wire.adopt()
 
     @property
     def quiet(self) -> bool:
@@ -50,8 +60,12 @@ class BlockingConnection:
         if self.wire.state is not wire.IDLE:
             self.close()
             self._sock = self._address.connect(stopped)
+            if self._timeout is not None:
+                self._sock.settimeout(self._timeout)
             self._shut = False
             self.wire = wire.Wire(self._address.text)
+            if self._keeper is not None:
+                self._keeper.opened(self._sock.fileno())
         return self.wire
 
     def close(self) -> None:
@@ -61,6 +75,8 @@ class BlockingConnection:
         self.early = None
         self.waiting = False
         if sock is not None:
+            if self._keeper is not None:  # which has a copy of it
+                _shut_down(sock, _socket.SHUT_RDWR)
             sock.close()
 
     def shut(self) -> None:
@@ -92,18 +108,19 @@ class BlockingConnection:
             if self._shut:
                 self._end_waiting(sock)  # what `shut` saw coming may have been no event
             try:
+                if self._keeper is not None and not current.receiving:
+                    self._keeper.arriving(sock.recv(PEEK_SIZE, _socket.MSG_PEEK))
                 current.receive(sock.recv(wire.READ_SIZE))
             except OSError as error:
                 raise self._address.broken(error) from error
+        if self._keeper is not None and isinstance(event, Invocation):
+            self._keeper.received(event)
         return event
 
     def _end_waiting(self, sock: _socket.socket) -> None:
         """Have `recv` return at once, unless there is something to wait for: what comes later comes slowly, if at all."""
         if not self.wire.receiving and not _has_bytes(sock):
-            try:
-                sock.shutdown(_socket.SHUT_RD)
-            except OSError:
-                pass  # the other side was quicker, or the thread that reads
+            _shut_down(sock, _socket.SHUT_RD)
 
     def send(self, data: bytes) -> None:
         """Send all of `data`, unless the platform replies before it has everything: then `early` is its reply.
@@ -117,6 +134,9 @@ class BlockingConnection:
             raise ConnectionLost("there is no connection to the Runtime API")
         if self.early is not None:
             return
+        keeper = self._keeper
+        if keeper is not None and self.wire.state is wire.AHEAD:
+            keeper.answering()
         try:
             sent = sock.send(data, _socket.MSG_DONTWAIT)
         except BlockingIOError:
@@ -126,6 +146,8 @@ class BlockingConnection:
             return
         if sent != len(data):
             self._send_rest(sock, memoryview(data)[sent:])
+        if keeper is not None and (self.wire.state is wire.AHEAD or self.wire.state is wire.POLLING):
+            keeper.polling()
 
     def _send_rest(self, sock: _socket.socket, rest: memoryview) -> None:
         """Send what the kernel had no room for, listening: who rejects a request need not read it to its end."""
@@ -162,6 +184,13 @@ class BlockingConnection:
             return False
         self.wire.close()
         return True
+
+
+def _shut_down(sock: _socket.socket, how: int) -> None:
+    try:
+        sock.shutdown(how)
+    except OSError:
+        pass  # the other side was quicker, or the thread that reads
 
 
 def _has_bytes(sock: _socket.socket) -> bool:

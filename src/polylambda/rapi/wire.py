@@ -87,6 +87,7 @@ class Wire:
         "_body",
         "_buffer",
         "_eof",
+        "_foreign",
         "_head",
         "_host",
         "_next",
@@ -105,6 +106,7 @@ class Wire:
         self._buffer: bytes | bytearray = b""  # received, and not yet read
         self._scanned = 0  # bytes of the buffer in which the end of a head cannot begin
         self._eof = False
+        self._foreign = False  # the reply to an answer that is not ours may come first
         self._head: tuple[int, bool, dict[str, str]] | None = None  # of the reply whose body is being read
         self._body: h1.FixedBody | h1.ChunkedBody | h1.ClosedBody | None = None
         self._parts: list[bytes] = []
@@ -115,6 +117,14 @@ class Wire:
     def receiving(self) -> bool:
         """A reply has begun to come in, and is not whole."""
         return self._head is not None or bool(self._buffer)
+
+    def adopt(self) -> None:
+        """Take a connection over on which somebody else's poll is out.
+
+        The reply to the answer before that poll may still be to come: it is passed over.
+        """
+        self._step(POLL)
+        self._foreign = True
 
     def close(self) -> None:
         """Give the connection up: what is outstanding gets no reply, and nothing can be sent."""
@@ -328,6 +338,9 @@ class Wire:
             if status == 101:
                 raise ProtocolError("it switched to another protocol, which nobody asked for")
             return None  # 100 Continue and its like announce the real reply
+        foreign, self._foreign = self._foreign, False
+        if foreign and status == 202 and keep_alive:
+            return None
         to = self._replied(keep_alive=keep_alive)
         if to is not POLL or status != 200:
             return Reply(to, status, headers, payload)

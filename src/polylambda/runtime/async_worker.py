@@ -24,17 +24,46 @@ if TYPE_CHECKING:
     from polylambda.handlers import Handler
     from polylambda.rapi.address import Address
     from polylambda.rapi.events import Invocation
+    from polylambda.rapi.keeper import Keeper
+    from polylambda.runtime.background import Background
     from polylambda.settings import Settings
 
 _log = logging.getLogger("polylambda")
 
 
 class AsyncWorker:
-    """Serves the invocations of one slot, one after the other."""
+    """Serves the invocations of one slot, one after the other.
 
-    def __init__(self, address: Address, handler: Handler, settings: Settings, *, state: Any, slot: int = 0) -> None:
-        """Make a slot on the running loop; `run` puts it to work."""
-        self._client = AsyncClient(address, self._received, pipelining=settings.pipelining)
+    Attributes:
+        context: of the invocation that holds the slot.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        handler: Handler,
+        settings: Settings,
+        *,
+        state: Any,
+        slot: int = 0,
+        keeper: Keeper | None = None,
+        background: Background | None = None,
+    ) -> None:
+        """Make a slot on the running loop; `run` puts it to work.
+
+        Args:
+            address: the Runtime API's.
+            handler: the function's.
+            settings: the environment's.
+            state: what the lifespan yielded.
+            slot: number of the slot.
+            keeper: hears of every step of the slot's connection.
+            background: where handlers go on that have answered; None: they keep the slot until they end.
+        """
+        self.context: LambdaContext | None = None
+        self._client = AsyncClient(address, self._received, pipelining=settings.pipelining, keeper=keeper)
+        self._background = background
+        self._overdue = False  # the invocation was cancelled because of its deadline
         self._handler = handler
         self._settings = settings
         self._state = state
@@ -72,25 +101,42 @@ class AsyncWorker:
         if self._task is not None:
             self._task.cancel("the environment is about to end")
 
+    def cancel(self, reason: str, *, overdue: bool = False) -> None:
+        """Cancel the invocation under way, if there is one; it is answered with an error, and the next one comes."""
+        if self._task is not None and self.context is not None:
+            self._overdue = overdue
+            self._task.cancel(reason)
+
+    def _detach(self) -> bool:
+        """Say whether the handler that has just answered may go on without the slot; if so, it does."""
+        if self._background is None or not self._background.take():
+            return False
+        self.context = None
+        return True
+
     def _received(self, invocation: Invocation) -> None:
         self._task = _start(self._serve(invocation), self._loop, copy_context())
 
     async def _serve(self, invocation: Invocation) -> None:
         """Handle one invocation and answer it, whatever happens."""
         client = self._client
-        sink = AsyncSink(client, invocation)
+        sink = AsyncSink(client, invocation, self._detach if self._background is not None else None)
         response = ResponseStream(sink)
         context: LambdaContext | None = None
         failure: BaseException | None = None
         set_trace(invocation.trace_id)
         try:
-            context = LambdaContext(invocation, self._settings, state=self._state, slot=self._slot)
+            context = self.context = LambdaContext(invocation, self._settings, state=self._state, slot=self._slot)
             CURRENT.set(context)
             handling = self._handler.call(invocation.payload, response, context)
             assert handling is not None  # it was compiled to be awaited
             await handling
         except BaseException as error:  # whatever the handler raises, its caller is told
             failure = error
+            if self._overdue and not sink.detached:
+                self._overdue = False
+                if isinstance(error, asyncio.CancelledError):
+                    failure = TimeoutError("the handler was cancelled because its deadline has passed")
         if context is not None:
             # Before the answer: behind it the platform may freeze the environment.
             logs.end_invocation(context)
@@ -106,6 +152,11 @@ class AsyncWorker:
             await self._conclude(invocation, response, sink, failure)
         finally:
             response.expire()
+            if sink.detached:
+                assert self._background is not None
+                self._background.give_back()
+            elif self.context is context:
+                self.context = None
             failure = None  # its traceback leads back here: no waiting for the garbage collector
 
     async def _conclude(
@@ -132,7 +183,8 @@ class AsyncWorker:
         except RuntimeApiError as error:
             _log.warning("the stream could not be sent to its end: %s", error)
         finally:
-            self._client.resume()
+            if not sink.detached:
+                self._client.resume()
 
 
 if sys.version_info >= (3, 12):

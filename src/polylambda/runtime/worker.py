@@ -24,11 +24,17 @@ _log = logging.getLogger("polylambda")
 
 
 class Worker:
-    """Serves the invocations of one slot, one after the other."""
+    """Serves the invocations of one slot, one after the other.
+
+    Attributes:
+        context: of the invocation that is being handled.
+    """
 
     def __init__(
         self, client: BlockingClient, handler: Handler, settings: Settings, *, state: Any, slot: int = 0
     ) -> None:
+        """Make a slot of the calling thread's; `run` puts it to work."""
+        self.context: LambdaContext | None = None
         self._client = client
         self._handler = handler
         self._settings = settings
@@ -61,7 +67,7 @@ class Worker:
         failure: BaseException | None = None
         set_trace(invocation.trace_id)
         try:
-            context = LambdaContext(invocation, self._settings, state=self._state, slot=self._slot)
+            context = self.context = LambdaContext(invocation, self._settings, state=self._state, slot=self._slot)
             CURRENT.set(context)
             self._handler.call(invocation.payload, response, context)
         except BaseException as error:  # whatever the handler raises, its caller is told
@@ -85,6 +91,7 @@ class Worker:
         finally:
             response.expire()
             CURRENT.set(None)
+            self.context = None
             failure = None  # its traceback leads back here: no waiting for the garbage collector
 
     def _conclude(self, invocation: Invocation, response: ResponseStream, failure: BaseException | None) -> None:
