@@ -54,8 +54,8 @@ def encode(value: Any) -> tuple[bytes, str]:
 
 def _msgspec_decoder(annotation: Any) -> Decode:
     try:
-        unknown = list(_custom_types(msgspec.inspect.type_info(annotation), set()))
-        decode = msgspec.json.Decoder[Any](annotation).decode
+        unknown = [each for each in _custom_types(msgspec.inspect.type_info(annotation), set()) if each is not object]
+        decode = msgspec.json.Decoder[Any](annotation, dec_hook=as_it_is).decode
     except Exception as error:  # NameError and whatever else evaluating the annotations of a class may raise
         raise ConfigurationError(f"cannot decode JSON to {_text(annotation)}: {error}") from error
     if unknown:
@@ -73,13 +73,18 @@ def _msgspec_decoder(annotation: Any) -> Decode:
                 raise refusals.from_msgspec(error, value, annotation) from None
         # JSON that msgspec cannot read, such as text with an unpaired surrogate.
         try:
-            return msgspec.convert(value, annotation, str_keys=True)
+            return msgspec.convert(value, annotation, str_keys=True, dec_hook=as_it_is)
         except msgspec.ValidationError as error:
             raise refusals.from_msgspec(error, value, annotation) from None
         except (UnicodeEncodeError, RecursionError) as error:
             raise UnmarshalError(f"Unable to unmarshal input: {error}") from None
 
     return decode_event
+
+
+def as_it_is(_: type, value: Any) -> Any:
+    """Decode a field that is annotated `object`: msgspec takes `Any` only for what it is."""
+    return value
 
 
 def _pydantic_decoder(annotation: Any) -> Decode:

@@ -130,6 +130,12 @@ class Unresolved:
 
 
 @dataclasses.dataclass
+class Envelope:
+    content: object
+    count: int = 0
+
+
+@dataclasses.dataclass
 class Guarded:
     count: int
 
@@ -167,6 +173,7 @@ ORDER = f'{{"id": "{ID}", "items": [{{"price": 3}}], "at": "2026-01-02T03:04:05Z
         (set[int], "[1, 1]", {1}),
         (tuple[int, str], '[1, "a"]', (1, "a")),
         (None, "null", None),
+        (Envelope, '{"content": {"a": [1]}}', Envelope({"a": [1]})),
         (
             ModelOrder,
             f'{{"orderId": "{ID}", "items": [{{"price": 2}}]}}',
@@ -219,6 +226,7 @@ def test_decodes(annotation: Any, text: str, expected: object) -> None:
         (Positive, '{"count": 0}', "event.count", "expected int >= 1"),
         (Guarded, '{"count": -1}', "event", "count below zero - at home"),
         (list[Guarded], '[{"count": -1}]', "event[0]", "count below zero - at home"),
+        (Envelope, '{"content": null, "count": "x"}', "event.count", "expected int, got str"),
         (int, "1.5", "event", "expected int, got float"),
         (str, '{"a": 1}', "event", "expected str, got object"),
         (ModelOrder, "[]", "event", "expected object, got array"),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from dotenv import dotenv_values
 
 from polylambda.errors import ConfigurationError
+from polylambda.runtime.layout import parse_max_concurrency
 from polylambda.server.function import FunctionConfiguration
 from polylambda.settings import Settings
 
@@ -33,7 +34,7 @@ class Options:
         endpoint: path of the invocation endpoint.
         timeout: seconds that an invocation may take.
         concurrency: invocations that the runtime may hold at once, which is also its AWS_LAMBDA_MAX_CONCURRENCY;
-            None leaves that variable alone.
+            None: as many as that variable says.
         queue_limit: invocations that may wait while the runtime is busy; the callers of more are told 429.
         env_file: file of KEY=VALUE lines for the runtime; it wins over the environment.
         handler: name of the handler, for `_HANDLER`; empty when the command knows it.
@@ -113,10 +114,17 @@ def runtime_environment(options: Options) -> dict[str, str]:
     return environ | {name: value for name, value in values.items() if value is not None}
 
 
+def concurrency_of(settings: Settings) -> int | None:
+    """Return the invocations at a time that AWS_LAMBDA_MAX_CONCURRENCY asks for; None when it is unset or nonsense."""
+    slots, nonsense = parse_max_concurrency(settings.max_concurrency)
+    return None if settings.max_concurrency is None or nonsense else slots
+
+
 def configuration(environ: Mapping[str, str], options: Options) -> FunctionConfiguration:
     """Return the function's configuration: AWS's variables in `environ` say what they say on Lambda."""
     settings = Settings(dict(environ))
     default = FunctionConfiguration()
+    concurrency = concurrency_of(settings) if options.concurrency is None else options.concurrency
     memory_size = settings.memory_limit_in_mb
     return FunctionConfiguration(
         name=settings.function_name or default.name,
@@ -125,6 +133,6 @@ def configuration(environ: Mapping[str, str], options: Options) -> FunctionConfi
         region=settings.region or environ.get("AWS_DEFAULT_REGION") or default.region,
         log_format=settings.log_format or default.log_format,
         task_root=str(Path.cwd()),
-        initialization_type="on-demand" if options.concurrency is None else "lambda-managed-instances",
-        max_concurrency=options.concurrency,
+        initialization_type="on-demand" if concurrency is None else "lambda-managed-instances",
+        max_concurrency=concurrency,
     )

@@ -13,6 +13,7 @@ import shlex
 import signal
 import sys
 import traceback
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 import polylambda
@@ -64,8 +65,6 @@ async def _serve(command: Sequence[str], options: Options) -> bool:
 
     with _signals(interrupt), contextlib.suppress(asyncio.CancelledError):
         async with server:
-            what = options.handler or shlex.join(command)
-            screen.banner(f"polylambda {polylambda.__version__} serves {what}", _ways_in(server, options))
             await stop.wait()
             if server.function.busy:
                 screen.event("finishing what is under way; Ctrl-C again ends it at once")
@@ -92,9 +91,11 @@ class LocalServer:
         Raises:
             ConfigurationError: the env file cannot be read.
         """
+        configured = configuration(runtime_environment(options), options)
+        options = replace(options, concurrency=configured.max_concurrency)
+        self._command = command
         self._options = options
         self._screen = screen
-        configured = configuration(runtime_environment(options), options)
         self._environment = Environment(
             command,
             configured,
@@ -126,6 +127,7 @@ class LocalServer:
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(sock.close)
             await stack.enter_async_context(self._environment)
+            self._greet()  # before anything else can be told of the runtime
             if options.watch:
                 await stack.enter_async_context(watching(options, self._changed))
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
@@ -148,6 +150,10 @@ class LocalServer:
         if self._http is not None:
             self._http.force()
 
+    def _greet(self) -> None:
+        what = self._options.handler or shlex.join(self._command)
+        self._screen.banner(f"polylambda {polylambda.__version__} serves {what}", _ways_in(self, self._options))
+
     def _changed(self, sentence: str) -> None:
         self._screen.event(sentence)
         self._environment.renew()
@@ -158,7 +164,7 @@ class LocalServer:
 
     def _invocation_ended(self, run: Run) -> None:
         self._screen.invocation(run)
-        if run.outcome is Outcome.TIMEOUT and self._options.concurrency is None:
+        if run.outcome is Outcome.TIMEOUT and self._options.concurrency in (None, 1):
             self._screen.event("killing the runtime, which is stuck in that invocation; a new one starts")
             self._environment.renew(stuck=True)
 
@@ -174,6 +180,7 @@ def _ways_in(server: LocalServer, options: Options) -> dict[str, str]:
         "invoke": f'curl -d \'{{"name": "world"}}\' {server.url}{options.endpoint}',
         "function URL": f"curl {server.url}/any/path",
         "AWS CLI, SDKs": f"aws lambda invoke --endpoint-url {server.url} --function-name {name} out.json",
+        "at a time": "1 invocation" if options.concurrency in (None, 1) else f"{options.concurrency} invocations",
         "reload": f"on changes in {', '.join(map(str, options.watch))}" if options.watch else "off",
         "stop": "Ctrl-C",
     }

@@ -37,7 +37,7 @@ class AsyncPool:
         self._limits = limits
         self._stopped = asyncio.Event()
         self._failing = 0
-        self._fatal: SystemExit | None = None
+        self._fatal: BaseException | None = None
         self._background = Background(limits.max_background if limits.max_background is not None else len(share.slots))
         self._workers = [
             AsyncWorker(
@@ -59,14 +59,14 @@ class AsyncPool:
 
         Raises:
             RuntimeApiError: no slot can reach the Runtime API any more.
-            SystemExit: a handler raised it, or `abort` was called.
+            SystemExit, KeyboardInterrupt: a handler raised it, and the others had the grace to finish. Or `abort` was called.
         """
         if self._limits.cancel_at_deadline:
             self._sweep()
         slots = [self._loop.create_task(self._keep(worker)) for worker in self._workers]
         try:
             done, _ = await asyncio.wait(slots, return_when=asyncio.FIRST_EXCEPTION)
-            failed = [task.exception() for task in done if task.exception() is not None]
+            failed = [error for task in done if (error := task.exception()) is not None]
             if failed:
                 self.stop()
                 await asyncio.wait(slots)
@@ -74,7 +74,7 @@ class AsyncPool:
             if self._fatal is not None:
                 raise self._fatal
             if failed:
-                raise failed[0] or RuntimeApiError()
+                raise failed[0]
         finally:
             for timer in (self._sweeper, self._last_call):
                 if timer is not None:
@@ -116,6 +116,11 @@ class AsyncPool:
                 if self._failing == len(self._workers):
                     raise
                 _log.warning("a slot has no connection, trying again: %s", error)
+            except (SystemExit, KeyboardInterrupt) as error:
+                # A task must not raise these: the loop would end at once, and every other invocation with it.
+                self._fatal = error
+                self.stop()
+                return None
             try:
                 async with asyncio.timeout(_RETRY):
                     await self._stopped.wait()

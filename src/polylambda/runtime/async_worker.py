@@ -84,7 +84,7 @@ class AsyncWorker:
             await self._client.run()
         finally:
             task = self._task
-            if task is not None and not task.done():
+            if task is not None and not task.done() and self.context is not None:
                 task.cancel()
                 await asyncio.wait([task])
         if self._fatal is not None:

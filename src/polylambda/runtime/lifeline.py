@@ -1,4 +1,7 @@
-"""How a worker process learns that its supervisor is gone: the other end of a pipe closes, and the kernel sends SIGTERM."""
+"""How a worker process ends when its supervisor is gone: the other end of a pipe closes, and the kernel kills the worker.
+
+Without the supervisor the environment is over, for the platform too: it watches that process.
+"""
 
 from __future__ import annotations
 
@@ -16,5 +19,5 @@ def hold(fd: int) -> None:
     if set_signal is None:
         return
     fcntl.fcntl(fd, fcntl.F_SETOWN, os.getpid())
-    fcntl.fcntl(fd, set_signal, signal.SIGTERM)
+    fcntl.fcntl(fd, set_signal, signal.SIGKILL)
     fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) | os.O_ASYNC)

@@ -253,10 +253,9 @@ class _ManagedRun(Run):
         assert self._share is not None
         return AsyncPool(address, handler, self._settings, self._limits, self._share, state=state)
 
-    def _register(self, address: Address) -> None:
-        """The supervisor has done it for its workers."""
-        if of_this_process() is None:
-            super()._register(address)
+    def _has_an_end(self) -> bool:
+        """What other slots are at is to be finished; for workers the supervisor has registered."""
+        return of_this_process() is None
 
 
 def supervise(address: Address, layout: Layout, settings: Settings, limits: Limits) -> Share | None:
@@ -278,11 +277,10 @@ def supervise(address: Address, layout: Layout, settings: Settings, limits: Limi
         extension = Extension(address)
         extension.register()
     share = Supervisor(address, layout, settings, limits).run()
-    if share is None:
-        if extension is not None:
-            extension.close()
-        return None
-    give(share)
+    if extension is not None:
+        extension.close()  # in a worker it is a copy that closes
+    if share is not None:
+        give(share)
     return share
 
 

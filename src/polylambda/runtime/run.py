@@ -199,16 +199,15 @@ class Run:
             from polylambda.runtime.snapstart import wait_for_restore
 
             wait_for_restore(address)
-        elif self._lifespan is not None or self._termination.chained:
-            self._register(address)
-
-    def _register(self, address: Address) -> None:
-        """Have the platform send SIGTERM before the end."""
-        if self._settings.register_extension:
+        elif self._settings.register_extension and self._has_an_end():
             from polylambda.runtime.platform import Extension
 
             self._extension = Extension(address)
             self._extension.register()
+
+    def _has_an_end(self) -> bool:
+        """Say whether something is to be done at the end, so that the platform should send SIGTERM before."""
+        return self._lifespan is not None or self._termination.chained
 
 
 def postpone_collections() -> None:

@@ -126,13 +126,17 @@ class Supervisor:
 
     def _wait(self, now: float) -> None:
         """Wait until a child ends, a connection or a signal comes, or something is due by the clock."""
-        due = [worker.due - now for worker in self._workers if not worker.pid]
-        if self._terminations or self._limits.kill_at_deadline:
-            due.append(_TICK)
+        if self._terminations:
+            patience = _TICK
+        elif not self._polled:
+            patience = 1.0
+        else:
+            due = [worker.due - now for worker in self._workers if not worker.pid]
+            patience = min([*due, _TICK if self._limits.kill_at_deadline else 3600.0])
         waiting = select.poll()
         waiting.register(self._channel, select.POLLIN)
         waiting.register(self._wake_read, select.POLLIN)
-        waiting.poll(max(1, min(due) * 1000) if due and self._polled else 1000)
+        waiting.poll(max(1, patience * 1000))
         try:
             while os.read(self._wake_read, 4096):
                 pass
@@ -179,6 +183,8 @@ class Supervisor:
 
     def _leave_supervisor(self, lifeline_end: int) -> None:
         """Give up, in a worker, what is the supervisor's."""
+        # The platform sends SIGTERM to the whole process group. A worker hears it from the supervisor, once.
+        os.setpgid(0, 0)
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGCHLD, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
