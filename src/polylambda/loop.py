@@ -49,10 +49,10 @@ def prepare() -> asyncio.Runner:
     """
     runner = _shared.runner
     if runner is None:
-        factory = _factory()
+        loop_factory = factory()
         import asyncio
 
-        runner = _shared.runner = asyncio.Runner(loop_factory=factory)
+        runner = _shared.runner = asyncio.Runner(loop_factory=loop_factory)
     return runner
 
 
@@ -82,7 +82,12 @@ def is_running() -> bool:
     return True
 
 
-def _factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Import the chosen kind of loop, and return what makes one; None is asyncio's own.
+
+    Raises:
+        ConfigurationError: it is not installed.
+    """
     if _choice == "asyncio":
         return None
     try:

@@ -19,7 +19,7 @@ from polylambda.rapi.blocking import BlockingClient
 from polylambda.rapi.events import Invocation
 from polylambda.report import ErrorReport
 from polylambda.runtime import lifeline
-from polylambda.runtime.board import ANSWERING, BUSY, FREE, Board
+from polylambda.runtime.board import ANSWERING, BUSY, FREE, POLLING, Board
 from polylambda.runtime.keeper import SLOT_BYTES, SlotKeeper
 from polylambda.runtime.share import Share
 
@@ -44,14 +44,16 @@ _PATIENCE = 5.0  # seconds that the platform may take to reply when a worker's i
 class _Worker:
     """One worker process, and its successors."""
 
-    __slots__ = ("due", "failures", "lifeline", "pid", "slots", "started")
+    __slots__ = ("due", "failed_starts", "failures", "lifeline", "pid", "polled", "slots", "started")
 
     def __init__(self, slots: range) -> None:
         self.slots = slots
         self.pid = 0  # 0: not running
         self.lifeline = -1
         self.started = 0.0
+        self.polled = False  # or has taken over a poll: it came to work
         self.failures = 0  # in a row
+        self.failed_starts = 0  # in a row
         self.due = 0.0  # when to start it again
 
 
@@ -164,7 +166,7 @@ class Supervisor:
         return None
 
     def _fork(self, worker: _Worker, now: float) -> Share | None:
-        worker.started = now
+        worker.started, worker.polled = now, False
         ours, theirs = os.pipe()
         pid = os.fork()
         if pid:
@@ -218,29 +220,32 @@ class Supervisor:
         if now - worker.started > _SETTLED:
             worker.failures = 0
         worker.failures += 1
+        worker.failed_starts = 0 if worker.polled else worker.failed_starts + 1
         worker.due = now + _DELAYS[min(worker.failures, len(_DELAYS)) - 1]
         if code == 1 and not self._polled:
             return 1  # it has told the platform itself why it cannot start
-        if worker.failures < _MAX_FAILED_STARTS or any(each.pid for each in self._workers):
+        if worker.failed_starts < _MAX_FAILED_STARTS or any(each.pid for each in self._workers):
             return 0
         from polylambda.runtime.platform import post_init_error
 
-        message = f"the worker process {how}, {worker.failures} times in a row, and there is no other"
+        message = f"the worker process {how} before it polled, {worker.failed_starts} times in a row, and there is no other"
         post_init_error(self._address, PolylambdaError(message), "Runtime.ExitError")
         return 1
 
     def _answer(self, slot: int, how: str) -> bool:
         """Answer what a dead worker's slot held, and keep the connection if its poll is out: True if something was held."""
         state = self._board.state(slot)
-        if state in (BUSY, FREE):
-            self._drop(slot)  # so that an answer that was cut off is known to be none
+        polls = state == POLLING
         answered = False
+        if state == BUSY:
+            self._drop(slot)  # so that an answer that was cut off is known to be none
         if state in (BUSY, ANSWERING):
             status = self._post_error(slot, how)
             answered = 200 <= status < 300
-            if state == ANSWERING and status != 400:
-                self._drop(slot)  # it had not gone out, so neither had the poll behind it
-        self._board.set_state(slot, FREE)
+            polls = state == ANSWERING and status == 400  # its answer had gone out, and the poll behind it
+        if not polls:
+            self._drop(slot)
+        self._board.set_state(slot, POLLING if polls else FREE)
         return answered
 
     def _post_error(self, slot: int, how: str) -> int:
@@ -286,6 +291,9 @@ class Supervisor:
             self._drop(slot)
             self._connections[slot] = fds[0]
             self._polled = True
+            for worker in self._workers:
+                if slot in worker.slots:
+                    worker.polled = True
 
 
 def _signal(workers: list[_Worker], number: signal.Signals) -> None:
