@@ -26,21 +26,27 @@ if TYPE_CHECKING:
 class Isolation:
     """Has threads and the trace variable follow invocations, in the whole process, as long as it is entered."""
 
+    def __init__(self, *, trace: bool = True) -> None:
+        """With `trace` off the variable is a real one, which child processes inherit: for one invocation at a time."""
+        self._trace = trace
+
     def __enter__(self) -> None:
         from concurrent.futures import ThreadPoolExecutor
 
         self._start, self._submit = threading.Thread.start, ThreadPoolExecutor.submit
         threading.Thread.start = _starting_with_context(self._start)
         ThreadPoolExecutor.submit = _submitting_with_context(self._submit)
-        self._environ = type(os.environ)
-        tracing.share(True)
-        os.environ.__class__ = _Environ
+        if self._trace:
+            self._environ = type(os.environ)
+            tracing.share(True)
+            os.environ.__class__ = _Environ
 
     def __exit__(self, *outcome: object) -> None:
         from concurrent.futures import ThreadPoolExecutor
 
-        os.environ.__class__ = self._environ
-        tracing.share(False)
+        if self._trace:
+            os.environ.__class__ = self._environ
+            tracing.share(False)
         threading.Thread.start, ThreadPoolExecutor.submit = self._start, self._submit
 
 

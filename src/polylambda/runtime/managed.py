@@ -173,7 +173,7 @@ class _ManagedRun(Run):
             return
         with Initialising(address):
             self._choose_loop(handler)
-        with Isolation():
+        with Isolation(trace=len(self._share.slots) > 1):
             self._go(address, handler)
 
     def _choose_layout(self, runtime: LambdaRuntime, handler: Handler) -> Layout:
