@@ -9,7 +9,7 @@
  * be as long as the first one, whose body is kept in the file of --answer so that the caller can look at it. Each
  * response is written by a system call of its own, as the platform's server does, also when the runtime sent its answer
  * and the next poll in one write. With --spin the server never sleeps, for a core of its own: on a virtual machine,
- * waking another core costs more than handling a request.
+ * waking another core costs more than handling a request; without it, the core is free for others when it is idle.
  *
  * The run has two phases, warm-up and measurement. A phase begins when all slots poll and ends when they all poll
  * again: at both ends the runtime is at rest, so that its CPU time and memory can be read from outside without a race.
@@ -17,7 +17,7 @@
  *
  *   {"event": "listening", "port": 40123}
  *   {"event": "first_next", "monotonic_ns": ...}      time of the first poll by CLOCK_MONOTONIC
- *   {"event": "warm", ...}                            the warm-up is over; the next line read begins the measurement
+ *   {"event": "warm", "ready_ns": ..., ...}           the warm-up is over; the next line read begins the measurement
  *   {"event": "done", "invocations": ..., ...}        the measurement is over; the next line read ends the server
  */
 #define _GNU_SOURCE
@@ -100,7 +100,7 @@ static struct connection *idle_first, **idle_last = &idle_first;
 static unsigned idle_count;
 
 static enum phase phase = BOOT;
-static int64_t phase_start, phase_cpu_start, first_handed, last_answered;
+static int64_t ready_at, phase_start, phase_cpu_start, first_handed, last_answered;
 static uint64_t last_invocation, handed, answered, under_way;
 static uint64_t outstanding[OUTSTANDING];
 static uint64_t errors, mismatches, connections, expected_length = UINT64_MAX;
@@ -138,9 +138,9 @@ static void begin(enum phase next) {
 static void report(const char *what) {
     printf("{\"event\": \"%s\", \"invocations\": %" PRIu64 ", \"elapsed_ns\": %" PRId64 ", \"server_cpu_ns\": %" PRId64
            ", \"errors\": %" PRIu64 ", \"mismatches\": %" PRIu64 ", \"answer_bytes\": %" PRIu64
-           ", \"connections\": %" PRIu64 "}\n",
+           ", \"connections\": %" PRIu64 ", \"ready_ns\": %" PRId64 "}\n",
            what, answered, answered ? last_answered - first_handed : 0, now(CLOCK_PROCESS_CPUTIME_ID) - phase_cpu_start,
-           errors, mismatches, expected_length == UINT64_MAX ? 0 : expected_length, connections);
+           errors, mismatches, expected_length == UINT64_MAX ? 0 : expected_length, connections, ready_at);
     fflush(stdout);
 }
 
@@ -283,6 +283,7 @@ static void go_on(struct connection *c);
 static void advance(void) {
     while (under_way == 0 && idle_count >= options.slots && !may_hand_out()) {
         if (phase == BOOT) {
+            ready_at = now(CLOCK_MONOTONIC); /* all slots poll */
             begin(WARM_UP);
         } else if (phase == WARM_UP) {
             report("warm");

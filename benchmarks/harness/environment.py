@@ -13,14 +13,20 @@ from pathlib import Path
 
 BENCHMARKS = Path(__file__).resolve().parent.parent
 CHECKOUT = BENCHMARKS.parent
-REQUIREMENTS = ("awslambdaric==4.2.2", "msgspec", "uvloop")
+PACKAGES = ("awslambdaric", "msgspec", "uvloop", "boto3")
+REQUIREMENTS = ("awslambdaric==4.2.2", "msgspec", "uvloop", "boto3>=1.44,<2")
+
+PLACEMENTS = ("apart", "together", "shared")
 
 _VERSIONS_SCRIPT = """
-import platform
-from importlib.metadata import version
-print(platform.python_implementation(), platform.python_version())
-for name in ("awslambdaric", "msgspec", "uvloop"):
-    print(name, version(name))
+import platform, sys
+from importlib.metadata import PackageNotFoundError, version
+print("python", platform.python_implementation(), platform.python_version())
+for name in sys.argv[1:]:
+    try:
+        print(name, version(name))
+    except PackageNotFoundError:
+        pass
 """
 
 
@@ -38,24 +44,30 @@ def cache_folder() -> Path:
 
 @dataclass(frozen=True)
 class Cores:
-    """Where the server and the runtime run: on a core each, or both on one."""
+    """Where the server and the runtime run: on a core each, both on one, or both on the same two."""
 
-    server: int
-    runtime: int
+    placement: str
+    server: frozenset[int]
+    runtime: frozenset[int]
 
     @classmethod
     def choose(cls, placement: str) -> Cores:
-        """Take the first cores this process may use; `placement` is "apart" or "together"."""
-        available = sorted(os.sched_getaffinity(0))
+        """Take the first cores this process may use; `placement` is one of PLACEMENTS."""
+        first, *others = sorted(os.sched_getaffinity(0))
         if placement == "together":
-            return cls(available[-1], available[-1])
-        if len(available) < 2:
-            raise BenchmarkError("One core only: run with --placement together.")
-        return cls(available[0], available[1])
+            last = frozenset({others[-1] if others else first})
+            return cls(placement, last, last)
+        if not others:
+            raise BenchmarkError(f"One core only, and placement {placement!r} needs two.")
+        if placement == "shared":
+            both = frozenset({first, others[0]})
+            return cls(placement, both, both)
+        return cls(placement, frozenset({first}), frozenset({others[0]}))
 
     @property
     def apart(self) -> bool:
-        return self.server != self.runtime
+        """Whether the server has a core of its own."""
+        return self.placement == "apart"
 
 
 @dataclass(frozen=True)
@@ -87,9 +99,14 @@ def prepare_interpreter(python: str) -> Interpreter:
         install = [str(executable), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *REQUIREMENTS]
         _run(install, f"pip could not install {', '.join(REQUIREMENTS)} for {found}.")
         complete.touch()
-    lines = subprocess.check_output([executable, "-c", _VERSIONS_SCRIPT], text=True).splitlines()
-    versions = {"python": lines[0], **dict(line.split() for line in lines[1:]), "polylambda": _checkout_version()}
-    return Interpreter(executable, versions)
+    return describe_interpreter(executable)
+
+
+def describe_interpreter(executable: Path) -> Interpreter:
+    """Ask a Python what it is and what it has of what matters here."""
+    output = subprocess.check_output([executable, "-c", _VERSIONS_SCRIPT, *PACKAGES], text=True)
+    versions = dict(line.split(" ", 1) for line in output.splitlines())
+    return Interpreter(executable, versions | {"polylambda": _checkout_version()})
 
 
 def compile_program(source: Path) -> Path:

@@ -10,14 +10,33 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.emulator import Emulator
 from harness.environment import BENCHMARKS, CHECKOUT, BenchmarkError, Cores, compile_program
-from harness.processes import Runtime, RuntimeApi
+from harness.load import call
+from harness.processes import Runtime, RuntimeApi, pinned
 
 if TYPE_CHECKING:
     from harness.environment import Interpreter
-    from harness.scenarios import Scenario, Subject
+    from harness.scenario import Scenario, Subject
 
-_PATIENCE = 60  # seconds beyond what a phase is meant to take
+_PATIENCE = 90  # seconds beyond what a phase is meant to take
+ENDLESS = 1e6
+"""The ratio of something to nothing, which JSON could not keep otherwise."""
+_TURNS = 8  # invocations of each slot before memory is read
+
+Sample = dict[str, float]
+"""What one run of one subject showed, by metric:
+
+- `start`: milliseconds from before the process is made to its first poll reaching the server;
+- `ready`: milliseconds until all its slots poll, when it has several;
+- `start_cpu`: milliseconds of CPU until the first poll, when nothing but the start is measured;
+- `rate`: invocations per second;
+- `pace`: the same, as a part of what the slots could do if nothing but the handler took time;
+- `cpu`: microseconds of CPU, user and system, of the process tree per invocation;
+- `pss`: MiB, proportional set size of the process tree, at rest after the load;
+- `peak`: MiB, the sum of the peak resident set sizes;
+- `refused`: invocations that were refused, per 100 that were answered.
+"""
 
 
 @dataclass(frozen=True)
@@ -29,30 +48,23 @@ class Effort:
     seconds: float
     starts: int
 
+    def rounds_of(self, scenario: Scenario) -> int:
+        """Return how often each subject is measured."""
+        return self.starts if scenario.kind == "starts" else self.rounds
 
-FULL = Effort(rounds=5, warmup=0.4, seconds=2.0, starts=20)
-QUICK = Effort(rounds=3, warmup=0.2, seconds=0.4, starts=7)
-
-
-@dataclass(frozen=True)
-class Sample:
-    """What one run of one subject showed."""
-
-    start: float
-    """Milliseconds from before the process is made to its first poll reaching the server."""
-    start_cpu: float
-    """Milliseconds of CPU until then."""
-    rate: float
-    """Invocations per second."""
-    cpu: float
-    """Microseconds of CPU, user and system, of the process tree per invocation."""
-    pss: float
-    """MiB, proportional set size of the process tree, at rest after the load."""
-    peak: float
-    """MiB, peak resident set size."""
+    def seconds_of(self, scenario: Scenario) -> float:
+        """Return how long a round works; 0 when something else bounds it."""
+        return self.seconds * scenario.stretch if scenario.kind in ("load", "calls") else 0.0
 
 
-METRICS = tuple(Sample.__annotations__)
+FULL = {
+    "single": Effort(rounds=5, warmup=0.4, seconds=2.0, starts=20),
+    "concurrent": Effort(rounds=3, warmup=0.5, seconds=1.5, starts=5),
+}
+QUICK = {
+    "single": Effort(rounds=3, warmup=0.2, seconds=0.4, starts=7),
+    "concurrent": Effort(rounds=1, warmup=0.3, seconds=0.5, starts=2),
+}
 
 
 @dataclass(frozen=True)
@@ -68,10 +80,17 @@ class Figure:
 
     @classmethod
     def of(cls, values: list[float], baseline: list[float]) -> Figure:
-        ratios = [value / base if base else 0.0 for value, base in zip(values, baseline, strict=True)]
+        ratios = [_ratio(value, base) for value, base in zip(values, baseline, strict=True)]
         return cls(
             statistics.median(values), min(values), max(values), statistics.median(ratios), min(ratios), max(ratios)
         )
+
+
+def _ratio(value: float, base: float) -> float:
+    """Return a ratio; that of nothing to nothing is 0."""
+    if base:
+        return value / base
+    return ENDLESS if value else 0.0
 
 
 class Bench:
@@ -87,11 +106,11 @@ class Bench:
     def measure(self, scenario: Scenario) -> dict[str, dict[str, Figure]]:
         """Run all subjects in turn, round by round; return subject -> metric -> figure."""
         samples: dict[str, list[Sample]] = {subject.name: [] for subject in scenario.subjects}
-        rounds = self._effort.starts if scenario.starts_only else self._effort.rounds
+        rounds = self._effort.rounds_of(scenario)
         with tempfile.TemporaryDirectory(prefix="polylambda-benchmark-") as name:
             folder = Path(name)
             (folder / "event").write_text(scenario.event_text(), encoding="utf-8")
-            if scenario.starts_only:  # byte code and page cache: as in any start but the very first
+            if scenario.kind == "starts":  # byte code and page cache: as in any start but the very first
                 for subject in scenario.subjects:
                     self._run(scenario, subject, folder)
             for number in range(rounds):
@@ -99,18 +118,12 @@ class Bench:
                 for subject in scenario.subjects:
                     samples[subject.name].append(self._run(scenario, subject, folder))
         print(file=sys.stderr)
-
-        def values(subject: str, metric: str) -> list[float]:
-            return [getattr(sample, metric) for sample in samples[subject]]
-
-        baseline = scenario.baseline.name
-        return {
-            name: {metric: Figure.of(values(name, metric), values(baseline, metric)) for metric in METRICS}
-            for name in samples
-        }
+        return {subject.name: _figures(scenario, subject, samples) for subject in scenario.subjects}
 
     def _run(self, scenario: Scenario, subject: Subject, folder: Path) -> Sample:
         try:
+            if scenario.kind == "calls":
+                return self._called(scenario, subject, folder)
             sample = self._measured(scenario, subject, folder)
             _check_answer(scenario, (folder / "answer").read_bytes())
         except BenchmarkError as error:
@@ -119,31 +132,58 @@ class Bench:
 
     def _measured(self, scenario: Scenario, subject: Subject, folder: Path) -> Sample:
         """Start server and runtime, let them warm up, measure, end both."""
-        warmup, seconds = (0.0, 0.0) if scenario.starts_only else (self._effort.warmup, self._effort.seconds)
-        options = ["--event", str(folder / "event"), "--answer", str(folder / "answer"), "--warmup", str(warmup)]
-        options += ["--count", "1"] if scenario.starts_only else ["--seconds", str(seconds)]
-        options += ["--spin", "1" if self._cores.apart else "0"]
+        slots = scenario.slots_of(subject)
+        warmup, seconds = self._effort.warmup, self._effort.seconds_of(scenario)
+        bound = ["--seconds", str(seconds)]
+        if scenario.kind != "load":
+            warmup = seconds = 0.0
+            bound = ["--count", "1" if scenario.kind == "starts" else str(_TURNS * slots)]
+        options = ["--event", str(folder / "event"), "--answer", str(folder / "answer"), "--slots", str(slots)]
+        options += ["--warmup", str(warmup), *bound, "--spin", "1" if self._cores.apart else "0"]
         with RuntimeApi(self._server, options, self._cores.server) as api:
-            command, environment = self._command(subject, api.address)
+            command, environment = self._command(subject, slots, api.address)
             with Runtime(command, environment, BENCHMARKS, self._cores.runtime) as runtime:
                 first_next = api.expect("first_next", _PATIENCE, runtime)["monotonic_ns"]
-                start_cpu = runtime.cpu_ns() if scenario.starts_only else 0
-                api.expect("warm", warmup + _PATIENCE, runtime)
+                start_cpu = runtime.cpu_ns() if scenario.kind == "starts" else 0
+                warm = api.expect("warm", warmup + _PATIENCE, runtime)
                 cpu_before = runtime.cpu_ns()
                 api.go_on()
                 done = api.expect("done", seconds + _PATIENCE, runtime)
                 cpu_ns = runtime.cpu_ns() - cpu_before
                 pss, peak = runtime.memory_kib()
-        return Sample(
-            start=(first_next - runtime.started_ns) / 1e6,
-            start_cpu=start_cpu / 1e6,
-            rate=done["invocations"] / done["elapsed_ns"] * 1e9,
-            cpu=cpu_ns / done["invocations"] / 1e3,
-            pss=pss / 1024,
-            peak=peak / 1024,
-        )
+        rate = done["invocations"] / done["elapsed_ns"] * 1e9
+        sample = {
+            "start": (first_next - runtime.started_ns) / 1e6,
+            "start_cpu": start_cpu / 1e6,
+            "rate": rate,
+            "cpu": cpu_ns / done["invocations"] / 1e3,
+            "pss": pss / 1024,
+            "peak": peak / 1024,
+        }
+        if slots > 1:
+            sample["ready"] = (warm["ready_ns"] - runtime.started_ns) / 1e6
+        if scenario.handler_seconds:
+            sample["pace"] = rate * scenario.handler_seconds / slots
+        return sample
 
-    def _command(self, subject: Subject, address: str) -> tuple[list[str], dict[str, str]]:
+    def _called(self, scenario: Scenario, subject: Subject, folder: Path) -> Sample:
+        """Start AWS's emulator with the runtime, and call it with as many callers as it has slots."""
+        slots = scenario.slots_of(subject)
+        with (
+            pinned(self._cores.runtime),
+            Emulator(subject, slots, folder, self._cores.runtime) as emulator,
+        ):
+            event = scenario.event_text().encode()
+            emulator.wait_until_ready(event, scenario.expected_result())
+            calls = call(emulator.address, event, slots, seconds=self._effort.seconds_of(scenario))
+            emulator.check(calls, scenario.expected_result())
+        return {
+            "rate": calls.answered / calls.seconds,
+            "pace": calls.answered / calls.seconds * scenario.handler_seconds / slots,
+            "refused": 100 * calls.refused / calls.answered,
+        }
+
+    def _command(self, subject: Subject, slots: int, address: str) -> tuple[list[str], dict[str, str]]:
         environment = {
             "AWS_LAMBDA_RUNTIME_API": address,
             "AWS_LAMBDA_FUNCTION_NAME": "benchmark",
@@ -159,10 +199,34 @@ class Bench:
             "PYTHONPATH": str(CHECKOUT / "src"),
             "TZ": ":UTC",
         }
+        if slots > 1:
+            environment |= {
+                "AWS_LAMBDA_INITIALIZATION_TYPE": "lambda-managed-instances",
+                "AWS_LAMBDA_MAX_CONCURRENCY": str(slots),
+            }
         if subject.runtime == "client":
             return [str(self._client), *subject.handler.split()], environment
-        command = [str(self._interpreter.executable), "-m", subject.runtime, subject.handler]
+        python = str(self._interpreter.executable)
+        if subject.runtime == "program":
+            return [python, "program.py", *subject.handler.split()], environment | subject.environment
+        command = [python, "-m", subject.runtime, subject.handler]
         return command, environment | {"_HANDLER": subject.handler} | subject.environment
+
+
+def _figures(scenario: Scenario, subject: Subject, samples: dict[str, list[Sample]]) -> dict[str, Figure]:
+    """Return metric -> figure of a subject."""
+    own, base = samples[subject.name], samples[scenario.against(subject)]
+    figures = {
+        metric: Figure.of([sample[metric] for sample in own], [sample.get(metric, 0.0) for sample in base])
+        for metric in own[0]
+    }
+    if subject.against and "pss" in own[0]:
+        slots = scenario.slots_of(subject)
+        fewer = next(scenario.slots_of(other) for other in scenario.subjects if other.name == subject.against)
+        if slots > fewer:  # KiB that each more slot takes
+            added = [(s["pss"] - b["pss"]) * 1024 / (slots - fewer) for s, b in zip(own, base, strict=True)]
+            figures["added_kib"] = Figure.of(added, added)
+    return figures
 
 
 def _check_answer(scenario: Scenario, answer: bytes) -> None:

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -19,14 +19,15 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
 _LOOK_AGAIN = 0.25  # seconds between looks at whether the runtime is still there
+_PATIENCE = 30  # seconds that killed processes may take to be gone
 _CLOCK_TICK = os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
-def pinned(core: int) -> Generator[None]:
-    """Run on one core for a while; processes started meanwhile stay on it."""
+def pinned(cores: frozenset[int]) -> Generator[None]:
+    """Run on some cores for a while; processes started meanwhile stay on them."""
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
+    os.sched_setaffinity(0, cores)
     try:
         yield
     finally:
@@ -36,9 +37,9 @@ def pinned(core: int) -> Generator[None]:
 class Runtime:
     """A runtime's process tree, in a session of its own. Its output goes to a file that is shown when it fails."""
 
-    def __init__(self, command: list[str], environment: dict[str, str], folder: Path, core: int) -> None:
+    def __init__(self, command: list[str], environment: dict[str, str], folder: Path, cores: frozenset[int]) -> None:
         self._output = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by end()
-        with pinned(core):
+        with pinned(cores):
             self.started_ns = time.monotonic_ns()
             self._process = subprocess.Popen(
                 command,
@@ -54,10 +55,24 @@ class Runtime:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
+        """Kill the whole tree, and wait until its memory is free for the next one."""
+        end = time.monotonic() + _PATIENCE
+        while members := [pid for pid, _ in self._tree()]:
+            for pid in members:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL)
+            self._process.poll()
+            if time.monotonic() > end:
+                raise BenchmarkError(f"Processes that do not end: {members}")
+            time.sleep(0.02)
         self._process.wait()
         self._output.close()
+
+    def terminate(self, patience: float) -> None:
+        """Ask the first process to end, and wait for that."""
+        self._process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(patience)
 
     def ended(self) -> bool:
         return self._process.poll() is not None
@@ -99,10 +114,10 @@ class Runtime:
 
 
 class RuntimeApi:
-    """The server of `server.c`: started on a core, asked to go on, and listened to."""
+    """The server of `server.c`: started on its cores, asked to go on, and listened to."""
 
-    def __init__(self, binary: Path, arguments: list[str], core: int) -> None:
-        with pinned(core):
+    def __init__(self, binary: Path, arguments: list[str], cores: frozenset[int]) -> None:
+        with pinned(cores):
             self._process = subprocess.Popen(
                 [binary, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
             )

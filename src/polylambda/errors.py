@@ -11,7 +11,6 @@ How an exception is told to the platform and the log is in `polylambda.report`.
             UnmarshalError      the caller's event cannot be read
                 ValidationError     it was read, but does not have the shape that the handler declares
             MarshalError        return something that can be written as JSON
-            ResponseTooLarge    return less, or stream
         ResponseError           the handler used its response writer out of order
         LocalProtocolError      report it: polylambda was about to send what the protocol does not allow there
         RuntimeApiError         what goes wrong between us and the Runtime API
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
         "prelude_late",  # a prelude after the first byte of the body
         "expired",  # the writer outlived its invocation
         "unanswered",  # the handler ended and had written nothing
-        "unfinished",  # the handler ended and had not finished its response
     ]
 
 # AWS's fault types, as its Python runtime sends them.
@@ -48,7 +46,6 @@ INIT_ERROR = "Runtime.InitError"
 CONTEXT_UNMARSHAL_ERROR = "Runtime.LambdaContextUnmarshalError"
 UNMARSHAL_ERROR = "Runtime.UnmarshalError"
 MARSHAL_ERROR = "Runtime.MarshalError"
-RESPONSE_SIZE_TOO_LARGE = "Function.ResponseSizeTooLarge"
 
 
 class PolylambdaError(Exception):
@@ -117,12 +114,6 @@ class MarshalError(Fault):
     """The handler's result cannot be encoded."""
 
     fault_type = MARSHAL_ERROR
-
-
-class ResponseTooLarge(Fault):
-    """The handler's result is larger than a buffered response may be."""
-
-    fault_type = RESPONSE_SIZE_TOO_LARGE
 
 
 class ResponseError(PolylambdaError):

@@ -77,9 +77,10 @@ class LambdaHandler(logging.Handler):
 class _Connections:
     """What `setup` connected, and how to undo it."""
 
-    def __init__(self, sink: Sink, *, as_json: bool) -> None:
+    def __init__(self, sink: Sink, *, as_json: bool, tag: bool = False) -> None:
         self.sink = sink
         self.as_json = as_json
+        self.tag = tag
         self.streams: list[LineStream] = []
         self._originals: dict[str, TextIO] = {}
         self._handler: LambdaHandler | None = None
@@ -138,7 +139,7 @@ def setup(settings: Settings, *, default_level: int | None = None, tag: bool = F
     warnings and progress more often than errors. With text, or with `capture_print` off, it is written as it is.
 
     With `tag`, which environments with several slots need, lines that are written as they are get the request id in front
-    of them, unless they are JSON.
+    of them, unless they are JSON; so do errors as text.
 
     May be called again: what was connected before is disconnected first.
 
@@ -152,7 +153,7 @@ def setup(settings: Settings, *, default_level: int | None = None, tag: bool = F
     level, unknown = _choose_level(
         {"AWS_LAMBDA_LOG_LEVEL": settings.log_level, "LOG_LEVEL": settings.log_level_fallback}
     )
-    connections = _connections = _Connections(sink, as_json=as_json)
+    connections = _connections = _Connections(sink, as_json=as_json, tag=tag)
     connections.add_handler(leveled=as_json or level is not None)
     for name, record_level in (("stdout", logging.INFO), ("stderr", logging.WARNING)):
         original: TextIO = getattr(sys, name)
@@ -187,7 +188,8 @@ def log_error(report: ErrorReport) -> None:
     if _connections.as_json:
         sink.write(formats.error_json(report), logging.ERROR, as_json=True)
     else:
-        sink.write(sink.separator.join(formats.error_lines(report)), logging.ERROR)
+        mark = f"{report.request_id}\t" if _connections.tag and report.request_id else ""
+        sink.write(mark + sink.separator.join(formats.error_lines(report)), logging.ERROR)
 
 
 def end_invocation(context: LambdaContext) -> None:

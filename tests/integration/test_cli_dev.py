@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -31,6 +32,43 @@ def handler(event, context):
 if __name__ == "__main__":
     from polylambda import LambdaRuntime
     LambdaRuntime(handler).run()
+"""
+
+
+# Every invocation stays until it is given a byte of its own.
+CROWD = """
+import asyncio
+
+from polylambda import LambdaManagedRuntime, concurrency_safe
+
+def stay(event, context):
+    print("inside", event["number"])
+    with open("gate", "rb", buffering=0) as gate:
+        gate.read(1)
+    return event
+
+async def stay_async(event, context):
+    print("inside", event["number"])
+    await asyncio.to_thread(lambda: open("gate", "rb", buffering=0).read(1))
+    return event
+
+@concurrency_safe
+def stay_in_thread(event, context):
+    return stay(event, context)
+
+if __name__ == "__main__":
+    LambdaManagedRuntime(stay_async).run()
+"""
+
+# The local server starts it, it finds out that it needs processes, is started over, and runs in each of those.
+ITSELF = """
+import sys
+print("found", __name__, __file__, sys.argv[1:], sys.path[0], flush=True)
+
+from polylambda import LambdaManagedRuntime
+
+if __name__ == "__main__":
+    LambdaManagedRuntime(lambda event, context: "answer").run()
 """
 
 
@@ -178,3 +216,73 @@ class TestDev:
         running = callers.submit(program.request, body=b'{"do": "wait"}')
         program.output.wait_for("waiting")
         return running
+
+
+class TestConcurrency:
+    SLOTS = 8
+
+    @pytest.fixture
+    def gate(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "crowd.py").write_text(CROWD)
+        os.mkfifo(tmp_path / "gate")
+        gate = os.open(tmp_path / "gate", os.O_RDWR)
+        yield gate
+        os.close(gate)
+
+    def check(self, program: Program, gate: int) -> str:
+        with ThreadPoolExecutor(self.SLOTS) as callers:
+            bodies = [b'{"number":%d}' % number for number in range(self.SLOTS)]
+            answers = [callers.submit(program.request, body=body) for body in bodies]
+            program.output.wait_for("inside", times=self.SLOTS)
+            os.write(gate, b"x" * self.SLOTS)
+            assert [answer.result(PATIENCE) for answer in answers] == [(200, body) for body in bodies]
+        program.output.wait_for("POST /invoke  ok", times=self.SLOTS)
+        assert program.end() == 0
+        return program.output.getvalue()
+
+    @pytest.mark.parametrize("handler", ["stay", "stay_async", "stay_in_thread"])
+    def test_callers_overlap(self, handler: str, gate: int, programs: list[Program]):
+        programs.append(Program([*DEV, f"crowd.{handler}", "--port", "0", "--concurrency", "8"], {}))
+        shown = self.check(programs[0], gate)
+        assert "  at a time      8 invocations\n" in shown
+        # A line of an invocation begins as the line that tells how it ended.
+        for request_id in re.findall(r"  (\w{8})  POST /invoke  ok", shown):
+            assert re.search(rf"^{request_id}  inside \d$", shown, re.MULTILINE)
+
+    @pytest.mark.parametrize("command", [["crowd.py"], ["-m", "polylambda", "crowd.stay"]])
+    def test_run_outside_lambda(self, command: list[str], gate: int, programs: list[Program]):
+        environ = {"LOCAL_LAMBDA_PORT": "0", "AWS_LAMBDA_MAX_CONCURRENCY": "8"}
+        programs.append(Program([sys.executable, *command], environ))
+        assert "  at a time      8 invocations\n" in self.check(programs[0], gate)
+
+    @pytest.mark.parametrize("command", [["itself.py"], ["-m", "itself"]])
+    def test_program_finds_the_same_however_it_was_started(
+        self, command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, programs: list[Program]
+    ):
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "itself.py").write_text(ITSELF)
+        environ = {"LOCAL_LAMBDA_PORT": "0", "AWS_LAMBDA_MAX_CONCURRENCY": "2"}
+        programs.append(Program([sys.executable, *command, "one", "--two"], environ))
+        assert programs[0].request() == (200, b'"answer"')
+        programs[0].output.wait_for("found", times=4)
+        assert programs[0].end() == 0
+        found = [line for line in programs[0].output.getvalue().splitlines() if line.startswith("found")]
+        assert set(found) == {f"found __main__ {tmp_path}/itself.py ['one', '--two'] {tmp_path}"}
+
+    def test_option_goes_before_the_variable(self, gate: int, programs: list[Program]):
+        command = [*DEV, "crowd.stay", "--port", "0", "--concurrency", "8"]
+        programs.append(Program(command, {"AWS_LAMBDA_MAX_CONCURRENCY": "2"}))
+        self.check(programs[0], gate)
+
+    def test_ctrl_c_lets_what_is_under_way_finish(self, gate: int, programs: list[Program]):
+        program = Program([*DEV, "crowd.stay", "--port", "0", "--concurrency", "2"], {})
+        programs.append(program)
+        with ThreadPoolExecutor(2) as callers:
+            answers = [callers.submit(program.request, body=b'{"number":%d}' % number) for number in range(2)]
+            program.output.wait_for("inside", times=2)
+            program.process.send_signal(signal.SIGINT)
+            program.output.wait_for("finishing what is under way")
+            os.write(gate, b"xx")
+            assert [answer.result(PATIENCE)[0] for answer in answers] == [200, 200]
+        assert program.process.wait(PATIENCE) == 0

@@ -1,18 +1,33 @@
-"""Every example does what its README says."""
+"""Every example does what its README says, and still does when it was moved to the managed runtime as the docs say."""
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
+import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.integration.transcript import Terminal, steps
+from tests.environment import Environment, Program, eventually
+from tests.integration.transcript import Terminal, blocks, steps
 
-EXAMPLES = Path(__file__).parent.parent.parent / "examples"
+ROOT = Path(__file__).parent.parent.parent
+EXAMPLES = ROOT / "examples"
 FOLDERS = sorted(path.parent.name for path in EXAMPLES.glob("*/app.py"))
+
+MANAGED = {
+    name[1]: diff
+    for language, diff in blocks(ROOT / "docs" / "managed.md")
+    if language == "diff" and (name := re.match(r"--- examples/(\w+)/app\.py\n", diff))
+}
+SLOTS = 8
+CALLS = range(10, 26)  # two rounds of the slots, numbers that are no part of each other
 
 
 def test_there_are_examples():
@@ -36,6 +51,111 @@ def test_readme(folder: str):
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_own_tests(folder: str):
     assert "`python -m pytest` runs its tests" in (EXAMPLES / folder / "README.md").read_text()
+    run_own_tests(EXAMPLES / folder)
+
+
+def run_own_tests(folder: Path) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    done = subprocess.run(command, cwd=EXAMPLES / folder, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+# Moved to the managed runtime
+
+
+def test_docs_move_what_has_a_runtime():
+    assert set(MANAGED) == {folder for folder in FOLDERS if "LambdaRuntime" in source_of(folder)}
+
+
+@pytest.mark.parametrize("folder", MANAGED)
+def test_two_changes_are_all(folder: str):
+    moved = apply(MANAGED[folder], source_of(folder))
+    assert "LambdaRuntime" not in moved
+    undeclared = moved.replace(", concurrency_safe", "").replace("@concurrency_safe\n", "")
+    assert undeclared.replace("LambdaManagedRuntime", "LambdaRuntime") == source_of(folder)
+
+
+@pytest.mark.parametrize("folder", MANAGED)
+def test_moved_example_passes_its_own_tests(folder: str, tmp_path: Path):
+    shutil.copytree(EXAMPLES / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / folder / "app.py").write_text(apply(MANAGED[folder], source_of(folder)))
+    run_own_tests(tmp_path / folder)
+
+
+@pytest.mark.parametrize("folder", MANAGED)
+def test_moved_example_with_eight_slots(folder: str, tmp_path: Path):
+    source = apply(MANAGED[folder], source_of(folder))
+    with (
+        Environment(max_concurrency=SLOTS, initialization_type="lambda-managed-instances") as environment,
+        environment.program(tmp_path, source, "app.py") as program,
+    ):
+        eventually(lambda: len(environment.broker._polls) == SLOTS)
+        USES[folder](environment, program)
+        program.send(signal.SIGTERM)
+        assert program.wait() == 0, program.stderr
+        if folder == "middleware_and_lifespan":
+            assert program.lines.count("closed the database") == SLOTS
+
+
+def source_of(folder: str) -> str:
+    return (EXAMPLES / folder / "app.py").read_text()
+
+
+def apply(diff: str, source: str) -> str:
+    """Apply a diff whose hunks have no line numbers: what they replace must be there once."""
+    for hunk in diff.split("@@\n")[1:]:
+        lines = hunk.splitlines(keepends=True)
+        assert {line[0] for line in lines} <= set(" -+")
+        before, after = ("".join(line[1:] for line in lines if line[0] != sign) for sign in "+-")
+        assert source.count(before) == 1, before
+        source = source.replace(before, after)
+    return source
+
+
+def answers(environment: Environment, events: dict[int, Any]) -> dict[int, Any]:
+    """Send all events at once; return the answers by the events' numbers."""
+    begun = {number: environment.begin(json.dumps(event).encode()) for number, event in events.items()}
+    return {number: answer.result().json for number, answer in begun.items()}
+
+
+def greet(environment: Environment, program: Program) -> None:
+    events = {number: {"name": f"caller {number}", "times": 2} for number in CALLS}
+    assert answers(environment, events) == {n: {"greetings": [f"Hello caller {n}!"] * 2} for n in CALLS}
+
+
+def read_streams(environment: Environment, program: Program) -> None:
+    with ExitStack() as stack:
+        streams = {
+            number: stack.enter_context(
+                environment.stream(json.dumps({"queryStringParameters": {"text": f"one {number}"}}).encode())
+            )
+            for number in CALLS
+        }
+        bodies = {number: b"".join(stream).rpartition(b"\0")[2] for number, stream in streams.items()}
+    assert bodies == {number: b"one %d \n" % number for number in CALLS}
+
+
+def place_orders(environment: Environment, program: Program) -> None:
+    events = {number: {"id": str(number), "item": "tea"} for number in CALLS}
+    assert answers(environment, events) == {n: {"order": str(n), "status": "accepted"} for n in CALLS}
+    for number in CALLS:
+        packed = f"order {number}: packed 1 of 1"
+        if not any(packed in line for line in program.lines):
+            program.expect(packed)
+
+
+def send_batches(environment: Environment, program: Program) -> None:
+    order = json.dumps({"id": "7", "item": "tea", "count": 2})
+    events = {
+        number: {"Records": [{"messageId": f"m{number}", "body": "no JSON"}, {"messageId": "good", "body": order}]}
+        for number in CALLS
+    }
+    assert answers(environment, events) == {n: {"batchItemFailures": [{"itemIdentifier": f"m{n}"}]} for n in CALLS}
+
+
+USES = {
+    "hello_json": greet,
+    "streaming": read_streams,
+    "background_tasks": place_orders,
+    "middleware_and_lifespan": send_batches,
+}

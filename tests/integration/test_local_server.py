@@ -208,6 +208,47 @@ def test_function_that_hangs_is_replaced(pipe: Path):
         function.screen.wait_for("  timeout  ")
 
 
+def test_one_slot_that_hangs_is_as_bad(pipe: Path):
+    with served(timeout=0.5, concurrency=1) as function:
+        assert function.invoke({"do": "wait", "pipe": str(pipe)}).json["errorType"] == "Sandbox.Timedout"
+        assert function.invoke({"number": 1}).status == 200
+
+
+def test_other_slots_go_on_when_one_hangs(pipe: Path):
+    with served(timeout=1, concurrency=2) as function:
+        stuck = function.invoke_later({"do": "wait", "pipe": str(pipe)})
+        function.screen.wait_for("waiting")
+        assert function.invoke({"number": 1}).status == 200
+        assert stuck.result().json["errorType"] == "Sandbox.Timedout"
+        assert function.invoke({"number": 2}).status == 200
+        assert "killing" not in function.screen.getvalue()
+        release(pipe)
+
+
+def test_concurrency_of_the_env_file(folder: Path):
+    (folder / ".env").write_text("AWS_LAMBDA_MAX_CONCURRENCY=4\n")
+    names = ["AWS_LAMBDA_MAX_CONCURRENCY", "AWS_LAMBDA_INITIALIZATION_TYPE"]
+    with served(env_file=Path(".env")) as function:
+        values = function.invoke({"do": "environ", "names": names}).json
+        assert values == dict(zip(names, ["4", "lambda-managed-instances"], strict=True))
+        assert "4 invocations" in function.screen.getvalue()
+
+
+@pytest.mark.parametrize("mode", ["thread", "hybrid"])
+def test_handler_that_nobody_declared_safe(mode: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AWS_LAMBDA_CONCURRENCY_MODE", mode)
+    with served(concurrency=4) as function:
+        assert "declare it @concurrency_safe" in function.invoke({}).json["errorMessage"]
+
+
+def test_ways_in_are_told_first():
+    with served() as function:
+        function.screen.wait_for("ready in")
+        shown = function.screen.getvalue()
+        assert shown.startswith("polylambda ")
+        assert shown.index("Ctrl-C") < shown.index("ready in")
+
+
 def test_function_that_cannot_start(folder: Path):
     (folder / "app.py").write_text("import nothing_of_this_name")
     with served() as function:

@@ -1,13 +1,25 @@
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from polylambda import AlreadyRunning, LambdaRuntime, PolylambdaError, ResponseStream, ResponseWriter
+from polylambda import (
+    AlreadyRunning,
+    ConfigurationError,
+    LambdaManagedRuntime,
+    LambdaRuntime,
+    PolylambdaError,
+    ResponseStream,
+    ResponseWriter,
+    concurrency_safe,
+    current_context,
+)
 from polylambda.testing import HandlerClient, RuntimeClient
 
 
@@ -187,6 +199,112 @@ def test_settings_of_the_runtime():
 
     with RuntimeClient(handler, environ={"AWS_LAMBDA_FUNCTION_NAME": "orders"}) as client:
         assert client.invoke().value == "orders"
+
+
+# Several slots
+
+SLOTS = 4
+
+
+def crowd(*, is_async: bool):
+    """A handler that nobody leaves before everybody is in it, and the numbers of the slots that it was in."""
+    barrier = threading.Barrier(SLOTS, timeout=20)
+    arrived = asyncio.Event()
+    seen = []
+
+    @concurrency_safe
+    def handler(event, context):
+        barrier.wait()
+        seen.append(context.slot)
+        return [event, current_context().aws_request_id == context.aws_request_id]
+
+    async def handler_async(event, context):
+        seen.append(context.slot)
+        if len(seen) == SLOTS:
+            arrived.set()
+        async with asyncio.timeout(20):
+            await arrived.wait()
+        return [event, current_context().aws_request_id == context.aws_request_id]
+
+    return (handler_async if is_async else handler), seen
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize("how", ["handler", "runtime", "environ"])
+def test_invocations_overlap(how: str, is_async: bool):
+    handler, seen = crowd(is_async=is_async)
+    given = handler if how == "handler" else LambdaManagedRuntime(handler)
+    options = {"environ": {"AWS_LAMBDA_MAX_CONCURRENCY": str(SLOTS)}} if how == "environ" else {"concurrency": SLOTS}
+    with RuntimeClient(given, **options) as client, ThreadPoolExecutor(SLOTS) as pool:
+        assert [result.value for result in pool.map(client.invoke, range(SLOTS))] == [[n, True] for n in range(SLOTS)]
+    assert sorted(seen) == list(range(SLOTS))
+
+
+def test_managed_runtime_brings_its_lifespan_and_mode():
+    @contextlib.contextmanager
+    def lifespan():
+        yield "state"
+
+    async def handler(event, context):
+        return context.state
+
+    with RuntimeClient(LambdaManagedRuntime(handler, lifespan=lifespan, concurrency="task"), concurrency=2) as client:
+        assert client.invoke().value == "state"
+    wrong = LambdaManagedRuntime(handler, concurrency="thread")
+    with pytest.raises(PolylambdaError, match="does not run in thread mode"), RuntimeClient(wrong, concurrency=2):
+        pass
+
+
+def test_managed_runtime_has_one_slot_unless_told():
+    with RuntimeClient(LambdaManagedRuntime(echo)) as client:
+        assert client.invoke(1).value == 1
+
+
+def test_logs_of_invocations_that_overlap_are_apart():
+    handler, _ = crowd(is_async=True)
+
+    async def logging_handler(event, context):
+        logging.getLogger("app").warning("before %s", event)
+        await handler(event, context)
+        logging.getLogger("app").warning("after %s", event)
+
+    with RuntimeClient(logging_handler, concurrency=SLOTS) as client, ThreadPoolExecutor(SLOTS) as pool:
+        results = list(pool.map(client.invoke, range(SLOTS)))
+    assert [result.logs for result in results] == [[f"before {n}", f"after {n}"] for n in range(SLOTS)]
+
+
+def test_background_work_gives_its_slot_back():
+    async def handler(event, response: ResponseWriter[str], context):
+        await response.write("accepted")
+        if event <= 2:
+            await asyncio.to_thread(third_came.wait, 20)
+            done.append(event)
+
+    third_came = threading.Event()
+    done = []
+    with RuntimeClient(handler, concurrency=2) as client:
+        assert [client.invoke(number).value for number in (1, 2, 3)] == ["accepted"] * 3
+        assert done == []
+        third_came.set()
+    assert sorted(done) == [1, 2]
+
+
+def test_environment_of_the_test_is_as_it_was():
+    kind, start = type(os.environ), threading.Thread.start
+    with RuntimeClient(echo_async, concurrency=2) as client:
+        client.invoke()
+    assert (type(os.environ), threading.Thread.start) == (kind, start)
+
+
+def test_handler_that_would_need_processes():
+    with pytest.raises(PolylambdaError, match="@concurrency_safe") as caught, RuntimeClient(echo, concurrency=2):
+        pass
+    assert isinstance(caught.value.__cause__, ConfigurationError)
+
+
+def test_sequential_runtime_has_no_concurrency():
+    with pytest.raises(PolylambdaError, match="one invocation at a time"):
+        RuntimeClient(LambdaRuntime(echo), concurrency=2)
 
 
 # A runtime that ends

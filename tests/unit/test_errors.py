@@ -19,7 +19,6 @@ from polylambda.errors import (
     ProtocolError,
     Refused,
     ResponseError,
-    ResponseTooLarge,
     RuntimeApiError,
     UnmarshalError,
     ValidationError,
@@ -33,7 +32,6 @@ EVERY_EXCEPTION = [
     UnmarshalError("Unable to unmarshal input"),
     ValidationError("event.items[3].price", "expected a number, got 'x'"),
     MarshalError("Unable to marshal response"),
-    ResponseTooLarge("7 MiB are too many"),
     ResponseError("finished", "the response is finished"),
     ConnectionLost("nothing listens on 127.0.0.1:9001"),
     ProtocolError("bad status line"),
@@ -55,7 +53,6 @@ def test_everything_is_a_polylambda_error():
         (UnmarshalError, Fault),
         (ValidationError, UnmarshalError),
         (MarshalError, Fault),
-        (ResponseTooLarge, Fault),
         (ConnectionLost, RuntimeApiError),
         (ProtocolError, RuntimeApiError),
         (Refused, RuntimeApiError),
@@ -73,7 +70,6 @@ def test_children_by_what_the_caller_can_do(child, parent):
         (UnmarshalError(), "Runtime.UnmarshalError"),
         (ValidationError("event", "no"), "ValidationError"),
         (MarshalError(), "Runtime.MarshalError"),
-        (ResponseTooLarge(), "Function.ResponseSizeTooLarge"),
     ],
 )
 def test_faults_carry_the_name_that_aws_has_for_them(fault, fault_type):

@@ -90,6 +90,14 @@ def test_concurrency_makes_it_a_managed_instance():
     assert variables["AWS_LAMBDA_INITIALIZATION_TYPE"] == "lambda-managed-instances"
 
 
+@pytest.mark.parametrize(("text", "slots"), [("8", 8), ("1", 1), ("", None), ("0", None), ("many", None)])
+def test_concurrency_of_the_environment(text: str, slots: int | None):
+    function = configuration({"AWS_LAMBDA_MAX_CONCURRENCY": text}, Options())
+    assert function.max_concurrency == slots
+    assert (function.initialization_type == "lambda-managed-instances") == (slots is not None)
+    assert configuration({"AWS_LAMBDA_MAX_CONCURRENCY": text}, Options(concurrency=3)).max_concurrency == 3
+
+
 @pytest.mark.parametrize(("concurrency", "limit"), [(None, 6), (1, 6), (8, 13)])
 def test_limit_counts_those_that_run_and_those_that_wait(concurrency: int | None, limit: int):
     assert Options(concurrency=concurrency, queue_limit=5).limit == limit

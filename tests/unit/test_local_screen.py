@@ -114,3 +114,29 @@ def test_colours_of_the_function_stay_on_a_terminal_and_go_elsewhere(file: io.St
     on_terminal = io.StringIO()
     Screen(on_terminal, colour=True).output(b"\x1b[32mgreen\x1b[0m")
     assert on_terminal.getvalue() == "\x1b[32mgreen\x1b[0m\n"
+
+
+ONE, OTHER = "11111111-aaaa-4aaa-8aaa-aaaaaaaaaaaa", "22222222-bbbb-4bbb-8bbb-bbbbbbbbbbbb"
+
+
+def test_request_ids_before_lines_are_short(file: io.StringIO):
+    screen = Screen(file)
+    for line in (
+        f"{ONE}\tone",
+        f"{OTHER}\t",
+        f"{ONE}\t[ERROR] E: bad\rTraceback:\r\xa0\xa0in f",
+        f"{ONE}",
+        "11111111\tx",
+    ):
+        screen.output(line.encode())
+    shown = ["11111111  one", "22222222  ", "11111111  [ERROR] E: bad", "11111111  Traceback:", "11111111    in f"]
+    assert file.getvalue().splitlines()[:-1] == [*shown, ONE]
+
+
+def test_traceback_of_one_invocation_does_not_colour_another(file: io.StringIO):
+    screen = Screen(file, colour=True)
+    for line in (f"{ONE}\tTraceback (most recent call last):", f"{OTHER}\tcalm", f"{ONE}\tValueError: bad"):
+        screen.output(line.encode())
+    _, calm, error = file.getvalue().splitlines()
+    assert calm.endswith("calm")
+    assert "\x1b[1;31mValueError: bad" in error

@@ -235,6 +235,15 @@ def test_an_uncaught_exception_as_text(capfd):
     )
 
 
+def test_an_uncaught_exception_says_whose_it_is_where_invocations_overlap(capfd):
+    logs.setup(Settings({}), tag=True)
+    logs.log_error(REPORT)
+    logs.log_error(ErrorReport("ValueError", "bad", "", []))
+    first, second, _ = capfd.readouterr().out.split("\n")
+    assert first.startswith(f"{REPORT.request_id}\t[ERROR] ValueError: bad\r")
+    assert second.startswith("[ERROR] ValueError: bad\r")
+
+
 def test_an_uncaught_exception_as_json(capfd):
     setup(AWS_LAMBDA_LOG_FORMAT="JSON")
     logs.log_error(REPORT)

@@ -98,7 +98,7 @@ def dev(
         reload: start the function anew when its files change; what is under way is finished first.
         timeout: seconds that an invocation may take.
         env_file: file of KEY=VALUE lines for the function's environment.
-        concurrency: invocations at a time: sets AWS_LAMBDA_MAX_CONCURRENCY, and no more are handed out.
+        concurrency: invocations at a time: AWS_LAMBDA_MAX_CONCURRENCY for the function; by default what that variable says.
         queue: invocations that may wait while it is busy; callers of more get a 429.
         command: what runs the function.
     """

@@ -116,8 +116,9 @@ def runtime_environment(options: Options) -> dict[str, str]:
 
 def concurrency_of(settings: Settings) -> int | None:
     """Return the invocations at a time that AWS_LAMBDA_MAX_CONCURRENCY asks for; None when it is unset or nonsense."""
-    slots, nonsense = parse_max_concurrency(settings.max_concurrency)
-    return None if settings.max_concurrency is None or nonsense else slots
+    text = (settings.max_concurrency or "").strip()
+    slots, nonsense = parse_max_concurrency(text)
+    return slots if text and not nonsense else None
 
 
 def configuration(environ: Mapping[str, str], options: Options) -> FunctionConfiguration:

@@ -30,6 +30,7 @@ _STYLES = {
 }
 _WORDS = {Outcome.SUCCESS: "ok", Outcome.PENDING: "hung up"}
 
+_TAG = re.compile(r"([0-9a-f]{8})-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\t")
 _TRACEBACK = "Traceback (most recent call last):"
 _FRAME = re.compile(r'(\s*File )("[^"]*")(, line )(\d+)(, in )?(.*)')
 
@@ -42,7 +43,7 @@ class Screen:
         self._console = Console(
             file=file, force_terminal=colour, highlight=False, markup=False, emoji=False, soft_wrap=True
         )
-        self._in_traceback = False
+        self._traceback_of: str | None = None  # whose it is, when the next line may belong to one
 
     def invocation(self, run: Run) -> None:
         """Tell how an invocation ended: time, id, what was asked for, outcome, milliseconds, bytes."""
@@ -78,18 +79,22 @@ class Screen:
     def output(self, line: bytes) -> None:
         """Pass a line of the function's output on; tracebacks get colours.
 
-        The lines of an error are joined by carriage returns, and indented with no-break spaces, for CloudWatch's sake.
+        The lines of an error are joined by carriage returns, and indented with no-break spaces, for CloudWatch's sake. A
+        request id before a line, which tells the invocations of a managed runtime apart, is as short as in their lines.
         """
-        for text in line.decode("utf-8", "replace").replace("\xa0", " ").split("\r"):
-            self._console.print(self._coloured(text))
+        whole = line.decode("utf-8", "replace").replace("\xa0", " ")
+        tag = _TAG.match(whole)
+        whose, before = (tag[1], Text(f"{tag[1]}  ", "cyan")) if tag is not None else ("", Text())
+        for text in whole[tag.end() if tag is not None else 0 :].split("\r"):
+            self._console.print(Text.assemble(before, self._coloured(text, whose)))
         if b"\r" in line:
-            self._in_traceback = False
+            self._traceback_of = None
 
-    def _coloured(self, text: str) -> Text:
+    def _coloured(self, text: str, whose: str) -> Text:
         if text.startswith("[ERROR]") or text.rstrip() == _TRACEBACK:
-            self._in_traceback = True
+            self._traceback_of = whose
             return Text(text, "bold red")
-        if not self._in_traceback:
+        if self._traceback_of != whose:
             return Text.from_ansi(text) if "\x1b" in text else Text(text)
         frame = _FRAME.fullmatch(text)
         if frame is not None:
@@ -97,7 +102,7 @@ class Screen:
             return Text.assemble(*zip(map(str, frame.groups("")), styles, strict=True))
         if text.startswith(" "):
             return Text(text)
-        self._in_traceback = False
+        self._traceback_of = None
         return Text(text, "bold red")
 
     def _stamp(self) -> Text:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from polylambda.errors import PolylambdaError
 from polylambda.rapi.headers import JSON
+from polylambda.runtime.managed import LambdaManagedRuntime
 from polylambda.runtime.runtime import LambdaRuntime
 from polylambda.server.broker import Broker, Invocation, Outcome
 from polylambda.server.environment import RuntimeApi
@@ -37,6 +38,10 @@ class RuntimeClient:
     Slower than `HandlerClient`, and closer to Lambda: events and answers go over a socket, deadlines and size limits hold.
     A process runs one runtime at a time.
 
+    With `concurrency=8` it has eight slots, and `invoke`, called from several threads, runs as many invocations at a
+    time: as tasks of an `async def` handler, as threads of a `def` handler that is declared `@concurrency_safe`. Other
+    handlers would need processes, which a runtime in a thread cannot start.
+
     Example:
         >>> def greet(event, context):
         ...     return {"hello": event["name"]}
@@ -52,21 +57,40 @@ class RuntimeClient:
         lifespan: LifespanLike | None = None,
         middleware: Sequence[Middleware] = (),
         timeout: float = 30.0,
+        concurrency: int | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> None:
         """Describe the runtime; entering starts it.
 
         Args:
-            handler: as for `LambdaRuntime`; or a `LambdaRuntime`, which brings its own lifespan and middleware.
+            handler: as for `LambdaRuntime`; or a `LambdaRuntime` or `LambdaManagedRuntime`, which brings its own lifespan
+                and middleware.
             lifespan: as for `LambdaRuntime`.
             middleware: as for `LambdaRuntime`.
             timeout: seconds that an invocation may take.
+            concurrency: invocations at a time, AWS_LAMBDA_MAX_CONCURRENCY; a handler by itself then runs as that of a
+                `LambdaManagedRuntime`.
             environ: more settings for the runtime, such as `AWS_LAMBDA_LOG_LEVEL`; the handler does not see them.
+
+        Raises:
+            PolylambdaError: a `LambdaRuntime` was given together with what it brings itself, or with a concurrency.
         """
         self._described = as_runtime(handler, lifespan, middleware)
+        sequential = isinstance(handler, LambdaRuntime) and not isinstance(handler, LambdaManagedRuntime)
+        if sequential and concurrency is not None:
+            raise PolylambdaError(
+                "a LambdaRuntime serves one invocation at a time: leave concurrency= out, or give a LambdaManagedRuntime"
+            )
+        self._concurrent = concurrency is not None
         self._timeout = timeout
         self._environ = environ or {}
-        self._platform = _Platform(FunctionConfiguration(name=FUNCTION_NAME))
+        self._platform = _Platform(
+            FunctionConfiguration(
+                name=FUNCTION_NAME,
+                initialization_type="on-demand" if concurrency is None else "lambda-managed-instances",
+                max_concurrency=concurrency,
+            )
+        )
         self._recorder = Recorder()
         self._failure: BaseException | None = None
         self._owned = ExitStack()
@@ -81,8 +105,7 @@ class RuntimeClient:
             self._recorder = stack.enter_context(recording())
             platform = stack.enter_context(self._platform)
             settings = Settings({**platform.variables, **self._environ})
-            of = self._described
-            runtime = LambdaRuntime(of.handler, lifespan=of.lifespan, middleware=of.middleware, settings=settings)
+            runtime = self._make_runtime(settings)
             thread = threading.Thread(target=self._run, args=(runtime,), name="runtime")
             thread.start()
             stack.callback(thread.join)
@@ -115,7 +138,9 @@ class RuntimeClient:
     ) -> Result:
         """Send one event and return its result when the answer is complete; may be called from several threads.
 
-        What the handler does after its answer is over when the next event is answered, or the client was left.
+        With one slot, what the handler does after its answer is over when the next event is answered; with several it goes
+        on in the background. It ends before the client was left, by cancellation if it takes longer than the
+        `POLYLAMBDA_SHUTDOWN_GRACE`.
 
         Args:
             event: bytes are the payload as it is; anything else is written as JSON, as a typed result would be.
@@ -142,6 +167,16 @@ class RuntimeClient:
             raise PolylambdaError("the runtime ended by itself") from self._cause
         result.records = self._recorder.of(invocation.request_id)
         return result
+
+    def _make_runtime(self, settings: Settings) -> LambdaRuntime:
+        of = self._described
+        handler, lifespan, middleware = of.handler, of.lifespan, of.middleware
+        if isinstance(of, LambdaManagedRuntime):
+            return LambdaManagedRuntime(
+                handler, concurrency=of.concurrency, lifespan=lifespan, middleware=middleware, settings=settings
+            )
+        kind = LambdaManagedRuntime if self._concurrent else LambdaRuntime
+        return kind(handler, lifespan=lifespan, middleware=middleware, settings=settings)
 
     @property
     def _cause(self) -> BaseException | None:
