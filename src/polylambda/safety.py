@@ -73,5 +73,7 @@ def _attributes(owner: object) -> Iterator[tuple[str, Any]]:
     for each in owner.__class__.__mro__:
         slots: Any = each.__dict__.get("__slots__", ())
         for slot in (slots,) if isinstance(slots, str) else slots:
-            if slot not in ("__dict__", "__weakref__") and hasattr(owner, slot):
-                yield slot, getattr(owner, slot)
+            is_private = slot.startswith("__") and not slot.endswith("__")
+            name = f"_{each.__name__.lstrip('_')}{slot}" if is_private else slot  # as the compiler mangles it
+            if name not in ("__dict__", "__weakref__") and hasattr(owner, name):
+                yield name, getattr(owner, name)

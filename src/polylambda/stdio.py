@@ -96,8 +96,8 @@ class PlainStream(LineStream):
         self._sink.write_raw(text)
 
     def flush(self) -> None:
-        """Write what waits in this thread for its newline."""
-        if self.partial:
+        """Write what waits in this thread for its newline, unless other invocations could go on with the line."""
+        if self.partial and not self._tag:
             context = CURRENT.get()
             text = self.partial.pop((get_ident(), context), "")
             if text:

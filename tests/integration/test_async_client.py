@@ -20,7 +20,9 @@ from polylambda.rapi import policy
 from polylambda.rapi.address import Address
 from polylambda.rapi.aio import AsyncClient, AsyncSink
 from polylambda.rapi.events import Invocation
+from polylambda.report import report
 from tests import scripted
+from tests.integration.test_blocking_client import Recording, predecessor
 from tests.scripted import PATIENCE, Peer, ScriptedServer
 
 MEBIBYTE = 1024 * 1024
@@ -510,3 +512,326 @@ def test_one_of_eight_slots_loses_its_connection(loop_kind: str):
 
     with ScriptedServer(script) as server:
         run(loop_kind, main(server))
+
+
+class Slot:
+    """A client whose invocations the test takes and answers one by one."""
+
+    def __init__(self, server: ScriptedServer, keeper: Recording | None = None, **options: Any) -> None:
+        self.client = AsyncClient(Address(server.address), self.received, keeper=keeper, **options)
+        self.invocations: asyncio.Queue[Invocation] = asyncio.Queue()
+        self.running = asyncio.create_task(self.client.run())
+
+    def received(self, invocation: Invocation) -> None:
+        self.invocations.put_nowait(invocation)
+
+    async def next(self) -> Invocation:
+        async with asyncio.timeout(PATIENCE):
+            return await self.invocations.get()
+
+    async def stop(self) -> None:
+        self.client.stop()
+        await self.running
+
+
+class TestKeeper:
+    def test_every_step_is_told(self, loop_kind: str):
+        def script(server: ScriptedServer) -> None:
+            peer = server.accept()
+            peer.poll()
+            peer.send_event("id-1")
+            peer.answer("id-1")
+            peer.poll()
+            peer.send(scripted.reply(202) + scripted.event("id-2"))
+            peer.answer("id-2", "error")
+            peer.poll()
+            peer.reply(202)
+            peer.rest()
+
+        async def main(server: ScriptedServer) -> None:
+            slot = Slot(server, keeper)
+            slot.client.answer(await slot.next(), b"{}", "application/json")
+            slot.client.error(await slot.next(), report(ValueError("no luck")))
+            await slot.stop()
+
+        keeper = Recording()
+        with ScriptedServer(script) as server:
+            run(loop_kind, main(server))
+
+        answered = ["answering", "polling"]
+        assert keeper.steps == [
+            "opened",
+            "polling",
+            *("id-1 arrives", "id-1 received", *answered),
+            *("id-2 arrives", "id-2 received", *answered),
+            "closed",
+        ]
+
+    def test_without_pipelining_a_poll_follows_the_reply(self, loop_kind: str):
+        def script(server: ScriptedServer) -> None:
+            peer = server.accept()
+            peer.poll()
+            peer.send_event("id-1")
+            peer.answer("id-1")
+            peer.reply(202)
+            peer.poll()
+            peer.send_event("id-2")
+            peer.answer("id-2")
+            peer.reply(202)
+            peer.rest()
+
+        async def main(server: ScriptedServer) -> None:
+            slot = Slot(server, keeper, pipelining=False)
+            slot.client.answer(await slot.next(), b"{}", "application/json")
+            last = await slot.next()
+            slot.client.stop()
+            slot.client.answer(last, b"{}", "application/json")
+            await slot.running
+
+        keeper = Recording()
+        with ScriptedServer(script) as server:
+            run(loop_kind, main(server))
+
+        assert keeper.steps[3:] == ["id-1 received", "polling", "id-2 arrives", "id-2 received", "closed"]
+
+    def test_a_large_answer_is_told_before_its_first_byte_and_the_poll_after_its_last(self, loop_kind: str):
+        def script(server: ScriptedServer) -> None:
+            peer = server.accept()
+            peer.poll()
+            peer.send_event("id-1")
+            peer.head()
+            server.stop_client()  # returns when the client has written all that it can
+            peer.take(32 * MEBIBYTE)
+            peer.poll()
+            polled.set()
+            peer.reply(202)
+            peer.rest()
+
+        async def main(server: ScriptedServer) -> None:
+            loop, looked, done = asyncio.get_running_loop(), threading.Event(), asyncio.Event()
+
+            def look() -> None:
+                seen.extend(keeper.steps)
+                looked.set()
+                done.set()
+
+            def from_the_script() -> None:
+                loop.call_soon_threadsafe(look)
+                assert looked.wait(PATIENCE)
+
+            server.stop_client = from_the_script
+            slot = Slot(server, keeper)
+            slot.client.answer(await slot.next(), bytes(32 * MEBIBYTE), "application/json")
+            await done.wait()
+            assert await asyncio.to_thread(polled.wait, PATIENCE)
+            await slot.stop()
+
+        seen: list[str] = []
+        polled = threading.Event()
+        keeper = Recording()
+        with ScriptedServer(script) as server:
+            run(loop_kind, main(server))
+
+        assert seen == ["opened", "polling", "id-1 arrives", "id-1 received"]
+        assert keeper.steps[4:] == ["polling", "closed"]
+
+    def test_a_broken_connection_is_told_before_the_next_one(self, loop_kind: str):
+        def script(server: ScriptedServer) -> None:
+            peer = server.accept()
+            peer.poll()
+            peer.close()
+            peer = server.accept()
+            peer.poll()
+            peer.send_event("id-1")
+            peer.answer("id-1")
+            peer.poll()
+            peer.reply(202)
+            peer.rest()
+
+        async def main(server: ScriptedServer) -> None:
+            slot = Slot(server, keeper)
+            slot.client.answer(await slot.next(), b"{}", "application/json")
+            await slot.stop()
+
+        keeper = Recording()
+        with ScriptedServer(script) as server:
+            run(loop_kind, main(server))
+
+        assert keeper.steps[:6] == ["opened", "polling", "closed", "opened", "polling", "id-1 arrives"]
+
+    @pytest.mark.parametrize("replied", [True, False], ids=["the reply to its answer is to come", "it was read"])
+    def test_a_predecessors_connection_is_taken_over_poll_and_all(self, loop_kind: str, replied: bool):
+        def script(server: ScriptedServer) -> None:
+            peer = server.accept()
+            peer.answer("id-0")
+            peer.poll()
+            peer.send((scripted.reply(202) if replied else b"") + scripted.event("id-1", b'{"a": 1}'))
+            peer.answer("id-1")
+            peer.poll()
+            peer.reply(202)
+            peer.rest()
+
+        async def main(server: ScriptedServer) -> None:
+            slot = Slot(server, keeper)
+            invocation = await slot.next()
+            assert (invocation.request_id, invocation.payload) == ("id-1", b'{"a": 1}')
+            slot.client.answer(invocation, b"{}", "application/json")
+            await slot.stop()
+
+        with ScriptedServer(script) as server:
+            keeper = Recording(predecessor(server))
+            run(loop_kind, main(server))
+
+        assert keeper.steps == ["id-1 arrives", "id-1 received", "answering", "polling", "closed"]
+
+    def test_a_predecessors_connection_that_is_broken_is_replaced(self, loop_kind: str):
+        def script(server: ScriptedServer) -> None:
+            peer = server.accept()
+            peer.answer("id-0")
+            peer.poll()
+            peer.close()
+            peer = server.accept()
+            peer.poll()
+            peer.send_event("id-1")
+            peer.rest()
+
+        async def main(server: ScriptedServer) -> None:
+            slot = Slot(server, keeper)
+            assert (await slot.next()).request_id == "id-1"
+            slot.running.cancel()
+            await asyncio.wait([slot.running])
+
+        with ScriptedServer(script) as server:
+            keeper = Recording(predecessor(server))
+            run(loop_kind, main(server))
+
+        assert keeper.steps == ["closed", "opened", "polling", "id-1 arrives", "id-1 received", "closed"]
+
+
+class TestGivingTheSlotBack:
+    """An answer whose handler goes on without the slot: see `AsyncClient.answer_early`."""
+
+    def test_the_poll_is_behind_the_answer_and_the_next_event_comes_meanwhile(self, loop_kind: str):
+        def script(server: ScriptedServer) -> None:
+            peer = server.accept()
+            peer.poll()
+            peer.send_event("id-1")
+            assert peer.answer("id-1").body == b"early"
+            peer.poll()  # before the reply: both came together
+            peer.send(scripted.reply(202) + scripted.event("id-2"))
+            assert peer.answer("id-2").body == b"second"
+            peer.poll()
+            peer.reply(202)
+            peer.rest()
+
+        async def main(server: ScriptedServer) -> None:
+            slot = Slot(server)
+            sink = AsyncSink(slot.client, await slot.next(), lambda: True)
+            await sink.answer(b"early", "text/plain")
+            assert sink.detached
+            slot.client.answer(await slot.next(), b"second", "text/plain")
+            await slot.stop()
+
+        with ScriptedServer(script) as server:
+            run(loop_kind, main(server))
+
+    @pytest.mark.parametrize("detach", [None, lambda: False], ids=["not asked for", "no room"])
+    def test_else_the_poll_waits_for_the_handlers_end(self, loop_kind: str, detach: Callable[[], bool] | None):
+        def script(server: ScriptedServer) -> None:
+            peer = server.accept()
+            peer.poll()
+            peer.send_event("id-1")
+            assert peer.answer("id-1").body == b"early"
+            peer.reply(202)
+            steps.append(peer.head().method)
+            polled.set()
+            peer.rest()
+
+        async def main(server: ScriptedServer) -> None:
+            slot = Slot(server)
+            sink = AsyncSink(slot.client, await slot.next(), detach)
+            await sink.answer(b"early", "text/plain")
+            assert not sink.detached
+            steps.append("the handler ends")
+            slot.client.resume()
+            assert await asyncio.to_thread(polled.wait, PATIENCE)
+            await slot.stop()
+
+        steps: list[str] = []
+        polled = threading.Event()
+        with ScriptedServer(script) as server:
+            run(loop_kind, main(server))
+        assert steps == ["the handler ends", "GET"]
+
+    def test_a_refusal_of_the_answer_frees_its_waiter_and_nothing_else(self, loop_kind: str):
+        def script(server: ScriptedServer) -> None:
+            peer = server.accept()
+            peer.poll()
+            peer.send_event("id-1")
+            peer.answer("id-1")
+            peer.poll()
+            peer.send(scripted.reply(400, "InvalidRequestID") + scripted.event("id-2"))
+            peer.answer("id-2")
+            peer.poll()
+            peer.reply(202)
+            peer.rest()
+
+        async def main(server: ScriptedServer) -> None:
+            slot = Slot(server)
+            await AsyncSink(slot.client, await slot.next(), lambda: True).answer(b"early", "text/plain")
+            slot.client.answer(await slot.next(), b"second", "text/plain")
+            await slot.stop()
+
+        with ScriptedServer(script) as server:
+            run(loop_kind, main(server))
+
+    def test_an_answer_that_was_lost_goes_out_again(self, loop_kind: str):
+        def script(server: ScriptedServer) -> None:
+            peer = server.accept()
+            peer.poll()
+            peer.send_event("id-1")
+            peer.answer("id-1")
+            peer.poll()
+            peer.close()
+            peer = server.accept()
+            assert peer.answer("id-1").body == b"early"
+            peer.reply(202)
+            peer.poll()
+            peer.send_event("id-2")
+            peer.rest()
+
+        async def main(server: ScriptedServer) -> None:
+            slot = Slot(server)
+            await AsyncSink(slot.client, await slot.next(), lambda: True).answer(b"early", "text/plain")
+            assert (await slot.next()).request_id == "id-2"
+            slot.running.cancel()
+            await asyncio.wait([slot.running])
+
+        with ScriptedServer(script) as server:
+            run(loop_kind, main(server))
+
+    def test_the_slot_polls_again_when_the_platform_has_a_whole_stream(self, loop_kind: str):
+        def script(server: ScriptedServer) -> None:
+            peer = server.accept()
+            peer.poll()
+            peer.send_event("id-1")
+            assert peer.answer("id-1").body == b"piece"
+            peer.reply(202, close=True)
+            peer = server.accept()
+            peer.poll()
+            peer.send_event("id-2")
+            peer.rest()
+
+        async def main(server: ScriptedServer) -> None:
+            slot = Slot(server)
+            sink = AsyncSink(slot.client, await slot.next(), lambda: True)
+            sink.start("text/plain")
+            await sink.send(b"piece")
+            await sink.end(None)
+            assert sink.detached
+            assert (await slot.next()).request_id == "id-2"
+            slot.running.cancel()
+            await asyncio.wait([slot.running])
+
+        with ScriptedServer(script) as server:
+            run(loop_kind, main(server))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 import signal
 import socket
 import threading
@@ -14,6 +16,7 @@ from polylambda.errors import ConnectionLost, Refused
 from polylambda.rapi.address import Address
 from polylambda.rapi.blocking import BlockingClient, BlockingSink
 from polylambda.rapi.blocking_connection import BlockingConnection
+from polylambda.rapi.events import Invocation
 from polylambda.report import report
 from tests import scripted
 from tests.scripted import PATIENCE, Peer, Request, ScriptedServer
@@ -358,3 +361,220 @@ class TestConnecting:
             assert sock is not None
             assert sock.gettimeout() is None
             assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, 16) == bytes(16)
+
+
+class Recording:
+    """A keeper that writes down what it hears; of bytes that arrive, the ids of the events whose heads are whole."""
+
+    def __init__(self, adopted: int | None = None) -> None:
+        self.steps: list[str] = []
+        self._adopted = adopted
+
+    def adopt(self) -> int | None:
+        adopted, self._adopted = self._adopted, None
+        return adopted
+
+    def opened(self, fd: int) -> None:
+        socket.socket(fileno=os.dup(fd)).close()  # it is a socket's
+        self.steps.append("opened")
+
+    def closed(self) -> None:
+        self.steps.append("closed")
+
+    def arriving(self, head: bytes) -> None:
+        ids = re.findall(rb"Lambda-Runtime-Aws-Request-Id: (\S+)\r\n", head)
+        self.steps += [f"{found.decode()} arrives" for found in ids]
+
+    def received(self, invocation: Invocation) -> None:
+        self.steps.append(f"{invocation.request_id} received")
+
+    def answering(self) -> None:
+        self.steps.append("answering")
+
+    def polling(self) -> None:
+        self.steps.append("polling")
+
+
+def predecessor(server: ScriptedServer) -> int:
+    """The descriptor of a connection on which somebody has answered id-0 and polled, then died."""
+    host, port = server.address.split(":")
+    with socket.create_connection((host, int(port))) as sock:
+        path = "/2018-06-01/runtime/invocation/"
+        sock.sendall(
+            f"POST {path}id-0/response HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{{}}"
+            f"GET {path}next HTTP/1.1\r\nHost: h\r\n\r\n".encode()
+        )
+        return os.dup(sock.fileno())
+
+
+class TestKeeper:
+    def test_every_step_is_told(self):
+        def script(server: ScriptedServer) -> None:
+            peer = first_event(server)
+            peer.answer("id-1")
+            peer.poll()
+            peer.send(scripted.reply(202) + scripted.event("id-2"))
+            peer.answer("id-2", "error")
+            peer.reply(202)
+
+        keeper = Recording()
+        with ScriptedServer(script) as server:
+            client = BlockingClient(Address(server.address), keeper=keeper)
+            first = client.next()
+            assert first is not None
+            client.answer(first, b"{}", "application/json", poll=True)
+            second = client.next()
+            assert second is not None
+            client.error(second, report(ValueError("no luck")), poll=False)
+            client.settle()
+            client.close()
+
+        assert keeper.steps == [
+            "opened",
+            "polling",
+            "id-1 arrives",
+            "id-1 received",
+            "answering",
+            "polling",
+            "id-2 arrives",
+            "id-2 received",
+            "closed",
+        ]
+
+    def test_without_pipelining_a_poll_follows_the_reply(self):
+        def script(server: ScriptedServer) -> None:
+            peer = first_event(server)
+            peer.answer("id-1")
+            peer.reply(202)
+            peer.poll()
+            peer.send_event("id-2")
+            peer.rest()
+
+        keeper = Recording()
+        with ScriptedServer(script) as server:
+            client = BlockingClient(Address(server.address), keeper=keeper, pipelining=False)
+            first = client.next()
+            assert first is not None
+            client.answer(first, b"{}", "application/json", poll=True)
+            assert "answering" not in keeper.steps
+            assert client.next() is not None
+            client.close()
+
+        assert keeper.steps[3:] == ["id-1 received", "polling", "id-2 arrives", "id-2 received", "closed"]
+
+    def test_a_broken_connection_is_told_before_the_next_one(self):
+        def script(server: ScriptedServer) -> None:
+            peer = server.accept()
+            peer.poll()
+            peer.close()
+            peer = first_event(server)
+            peer.rest()
+
+        keeper = Recording()
+        with ScriptedServer(script) as server:
+            client = BlockingClient(Address(server.address), keeper=keeper)
+            assert client.next() is not None
+            client.close()
+
+        assert keeper.steps == [
+            "opened",
+            "polling",
+            "closed",
+            "opened",
+            "polling",
+            "id-1 arrives",
+            "id-1 received",
+            "closed",
+        ]
+
+    def test_an_event_that_comes_in_pieces_is_told_when_it_is_there(self):
+        def script(server: ScriptedServer) -> None:
+            peer = server.accept()
+            peer.poll()
+            peer.send_event("id-1", b'{"a": 1}', pieces=1)
+            peer.rest()
+
+        keeper = Recording()
+        with ScriptedServer(script) as server:
+            client = BlockingClient(Address(server.address), keeper=keeper)
+            assert client.next() is not None
+            client.close()
+
+        assert [step for step in keeper.steps if step != "id-1 arrives"] == [
+            "opened",
+            "polling",
+            "id-1 received",
+            "closed",
+        ]
+
+    @pytest.mark.parametrize("replied", [True, False], ids=["the reply to its answer is to come", "it was read"])
+    def test_a_predecessors_connection_is_taken_over_poll_and_all(self, replied: bool):
+        def script(server: ScriptedServer) -> None:
+            peer = server.accept()
+            peer.answer("id-0")
+            peer.poll()
+            if replied:
+                peer.send(scripted.reply(202) + scripted.event("id-1", b'{"a": 1}'))
+            else:
+                peer.send_event("id-1", b'{"a": 1}')
+            peer.answer("id-1")
+            peer.poll()
+            peer.send(scripted.reply(202) + scripted.event("id-2"))
+            peer.rest()
+
+        with ScriptedServer(script) as server:
+            keeper = Recording(predecessor(server))
+            client = BlockingClient(Address(server.address), keeper=keeper)
+            first = client.next()
+            assert first is not None
+            assert (first.request_id, first.payload) == ("id-1", b'{"a": 1}')
+            client.answer(first, b"{}", "application/json", poll=True)
+            second = client.next()
+            assert second is not None
+            assert second.request_id == "id-2"
+            client.close()
+
+        assert keeper.steps == [
+            "id-1 arrives",
+            "id-1 received",
+            "answering",
+            "polling",
+            "id-2 arrives",
+            "id-2 received",
+            "closed",
+        ]
+
+    def test_a_predecessors_connection_that_is_broken_is_replaced(self):
+        def script(server: ScriptedServer) -> None:
+            peer = server.accept()
+            peer.answer("id-0")
+            peer.poll()
+            peer.close()
+            first_event(server).rest()
+
+        with ScriptedServer(script) as server:
+            keeper = Recording(predecessor(server))
+            client = BlockingClient(Address(server.address), keeper=keeper)
+            invocation = client.next()
+            assert invocation is not None
+            assert invocation.request_id == "id-1"
+            client.close()
+
+        assert keeper.steps == ["closed", "opened", "polling", "id-1 arrives", "id-1 received", "closed"]
+
+    def test_stopping_gives_a_predecessors_poll_up(self):
+        def script(server: ScriptedServer) -> None:
+            peer = server.accept()
+            peer.answer("id-0")
+            peer.poll()
+            assert ready.wait(PATIENCE)
+            server.stop_client()
+            assert peer.rest() == b""
+
+        ready = threading.Event()
+        with ScriptedServer(script) as server:
+            client = BlockingClient(Address(server.address), keeper=Recording(predecessor(server)))
+            server.stop_client = client.stop
+            ready.set()
+            assert client.next() is None
+            client.close()

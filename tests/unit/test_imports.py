@@ -89,6 +89,39 @@ def test_what_most_functions_do_not_have_is_not_imported_at_start(program):
     assert {module.rpartition(".")[2] for module in imported_by(START[program])} & unused == set()
 
 
+SEVERAL_SLOTS = {
+    "async_pool",
+    "background",
+    "board",
+    "cpus",
+    "isolation",
+    "layout",
+    "lifeline",
+    "limits",
+    "managed",
+    "program",
+    "safety",
+    "share",
+    "supervisor",
+    "thread_pool",
+}
+
+
+@pytest.mark.parametrize("program", START)
+def test_one_slot_needs_nothing_of_what_several_need(program):
+    imported = imported_by(START[program])
+    assert {
+        module.rpartition(".")[2] for module in imported if module.startswith("polylambda.")
+    } & SEVERAL_SLOTS == set()
+    assert "polylambda.runtime.keeper" not in imported
+
+
+def test_those_names_are_those_of_modules():
+    """Else the test above would show nothing of one that got another name."""
+    modules = {path.stem for path in (SOURCE / "polylambda").rglob("*.py")}
+    assert modules >= SEVERAL_SLOTS
+
+
 @pytest.mark.parametrize("program", START)
 def test_starting_imports_nothing_beyond_the_standard_library(program):
     outside = {module.partition(".")[0] for module in imported_by(START[program])}

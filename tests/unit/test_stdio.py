@@ -180,3 +180,56 @@ def test_the_rest_of_an_invocation_is_its_record_also_after_it_ended(in_invocati
     in_invocation(context, stream.write, "half a line")
     stream.finish(context)
     assert sink.records[0][0]["requestId"] == "req-1"
+
+
+class Tagged:
+    """A stream that puts request ids before lines, and what it has written."""
+
+    def __init__(self) -> None:
+        self._reader, writer = os.pipe()
+        self._original = open(writer, "w")  # noqa: SIM115 # `close` does
+        self.stream = PlainStream(self._original, writer, tag=True)
+
+    def written(self):
+        self.stream.flush()
+        self._original.close()
+        with open(self._reader) as received:
+            return received.read()
+
+
+def test_with_tags_every_line_of_an_invocation_carries_its_id(in_invocation):
+    tagged = Tagged()
+    one, two = Context("1"), Context("2")
+    in_invocation(one, lambda: print("first", "second", file=tagged.stream))
+    in_invocation(two, lambda: print("first\nsecond\n\nlast", file=tagged.stream))
+    print("nobody's\nlines", file=tagged.stream)
+    in_invocation(one, lambda: print(file=tagged.stream))
+    assert tagged.written() == "1\tfirst second\n2\tfirst\n2\tsecond\n2\t\n2\tlast\nnobody's\nlines\n1\t\n"
+
+
+def test_with_tags_json_stays_json(in_invocation):
+    tagged = Tagged()
+    one = Context("1")
+    in_invocation(one, lambda: print(json.dumps({"a": 1}), file=tagged.stream))
+    in_invocation(one, lambda: print('{"b": 2}\n{"c": 3}', file=tagged.stream))
+    in_invocation(one, lambda: print("no {json}", file=tagged.stream))
+    assert tagged.written() == '{"a": 1}\n{"b": 2}\n{"c": 3}\n1\tno {json}\n'
+
+
+def test_with_tags_a_line_that_is_begun_is_nobody_elses_to_end(in_invocation):
+    tagged = Tagged()
+    one, two = Context("1"), Context("2")
+    for _ in range(3):
+        for context in (one, two):
+            in_invocation(context, lambda: print(".", end="", flush=True, file=tagged.stream))
+    in_invocation(two, lambda: print(" done", file=tagged.stream))
+    tagged.stream.finish(one)
+    assert tagged.written() == "2\t... done\n1\t...\n"
+
+
+def test_without_tags_lines_are_as_they_were_printed(in_invocation):
+    reader, writer = os.pipe()
+    with open(writer, "w") as original, open(reader, "rb", buffering=0) as received:
+        stream = PlainStream(original, writer)
+        in_invocation(Context("1"), lambda: print("one\ntwo", file=stream))
+        assert received.read(100) == b"one\ntwo\n"

@@ -515,3 +515,74 @@ class TestStates:
         wire = in_state(wires.STREAMING)
         assert wire.chunk(b"") == b""
         assert wire.state is wires.STREAMING
+
+
+def adopted() -> Wire:
+    wire = Wire(HOST)
+    wire.adopt()
+    return wire
+
+
+EVENT = written(200, EVENT_HEADERS, b'{"a": 1}')
+THE_EVENT = ("id-1", "attempt-1", "1700000000000", b'{"a": 1}')
+
+
+class TestAdoption:
+    """A connection on which a predecessor's poll is out, and perhaps the reply to its last answer is still to come."""
+
+    def test_a_poll_is_out(self):
+        wire = adopted()
+        assert wire.state is wires.POLLING
+        for send in REQUESTS.values():
+            with pytest.raises(LocalProtocolError):
+                send(wire)
+
+    @given(st.booleans(), st.booleans(), splits)
+    def test_the_reply_to_the_predecessors_answer_is_passed_over(
+        self, with_reply: bool, announced: bool, places: list[int]
+    ):
+        data = (CONTINUE if announced else b"") + (ACCEPTED if with_reply else b"") + EVENT
+        wire = adopted()
+        assert events_of(wire, cut(data, places)) == [THE_EVENT]
+        assert wire.state is wires.IDLE
+
+    def test_one_reply_is_passed_over_and_no_more(self):
+        assert events_of(adopted(), [ACCEPTED, ACCEPTED]) == [(POLL, 202, b'{"status":"OK"}\n')]
+
+    def test_only_the_first_poll_is_the_predecessors(self):
+        wire = adopted()
+        assert events_of(wire, [EVENT]) == [THE_EVENT]
+        wire.next()
+        assert events_of(wire, [ACCEPTED]) == [(POLL, 202, b'{"status":"OK"}\n')]
+
+    @pytest.mark.parametrize("status", [400, 410])
+    def test_a_refused_answer_is_passed_over(self, status: int):
+        assert events_of(adopted(), [written(status, [], b"no"), EVENT]) == [THE_EVENT]
+
+    @pytest.mark.parametrize("status", [403, 413, 500])
+    @pytest.mark.parametrize("closes", [True, False])
+    def test_a_refusal_ends_the_poll(self, status: int, closes: bool):
+        headers = [("Connection", "close")] if closes else []
+        wire = adopted()
+        assert events_of(wire, [written(status, headers, b"no")]) == [(POLL, status, b"no")]
+        assert wire.state is (wires.CLOSED if closes else wires.IDLE)
+
+    def test_an_acceptance_that_closes_the_connection_ends_the_poll(self):
+        wire = adopted()
+        assert events_of(wire, [written(202, [("Connection", "close")], b"")]) == [(POLL, 202, b"")]
+        assert wire.state is wires.CLOSED
+
+    @pytest.mark.parametrize("before", [b"", ACCEPTED, ACCEPTED[:20], EVENT[:20]])
+    def test_the_end_of_the_connection_is_a_loss(self, before: bytes):
+        wire = adopted()
+        assert events_of(wire, [*([before] if before else []), b""]) == [ConnectionLost]
+        assert wire.state is wires.CLOSED
+
+    def test_afterwards_it_is_a_connection_like_any_other(self):
+        wire = adopted()
+        assert events_of(wire, [ACCEPTED + EVENT]) == [THE_EVENT]
+        for _ in range(3):
+            wire.response(Invocation(b"", {"lambda-runtime-aws-request-id": "id-1"}), "application/json", 0)
+            wire.next()
+            assert events_of(wire, [ACCEPTED, EVENT]) == [(ANSWER, 202, b'{"status":"OK"}\n'), THE_EVENT]
+            assert wire.state is wires.IDLE

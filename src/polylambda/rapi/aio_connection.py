@@ -134,6 +134,7 @@ class AsyncConnection:
             if self._out:
                 self._loop.remove_writer(sock.fileno())
             if self._keeper is not None:  # which has a copy of it
+                self._keeper.closed()
                 try:
                     sock.shutdown(socket.SHUT_RDWR)
                 except OSError:
@@ -189,9 +190,13 @@ class AsyncConnection:
                 return
             self._wrote = False
             try:
+                size = wire.READ_SIZE
                 if self._keeper is not None and not current.receiving:
-                    self._keeper.arriving(sock.recv(PEEK_SIZE, socket.MSG_PEEK))
-                data = sock.recv(wire.READ_SIZE)
+                    head = sock.recv(PEEK_SIZE, socket.MSG_PEEK)
+                    self._keeper.arriving(head)
+                    if 0 < len(head) < PEEK_SIZE:
+                        size = len(head)  # what comes meanwhile is looked at first, too
+                data = sock.recv(size)
             except BlockingIOError:
                 return
             except OSError as error:

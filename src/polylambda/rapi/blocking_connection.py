@@ -76,6 +76,7 @@ class BlockingConnection:
         self.waiting = False
         if sock is not None:
             if self._keeper is not None:  # which has a copy of it
+                self._keeper.closed()
                 _shut_down(sock, _socket.SHUT_RDWR)
             sock.close()
 
@@ -108,9 +109,13 @@ class BlockingConnection:
             if self._shut:
                 self._end_waiting(sock)  # what `shut` saw coming may have been no event
             try:
+                size = wire.READ_SIZE
                 if self._keeper is not None and not current.receiving:
-                    self._keeper.arriving(sock.recv(PEEK_SIZE, _socket.MSG_PEEK))
-                current.receive(sock.recv(wire.READ_SIZE))
+                    head = sock.recv(PEEK_SIZE, _socket.MSG_PEEK)
+                    self._keeper.arriving(head)
+                    if 0 < len(head) < PEEK_SIZE:
+                        size = len(head)  # what comes meanwhile is looked at first, too
+                current.receive(sock.recv(size))
             except OSError as error:
                 raise self._address.broken(error) from error
         if self._keeper is not None and isinstance(event, Invocation):

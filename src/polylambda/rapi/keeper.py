@@ -22,6 +22,9 @@ class Keeper(Protocol):
     def opened(self, fd: int) -> None:
         """There is a new connection; nothing was sent on it."""
 
+    def closed(self) -> None:
+        """The connection is given up."""
+
     def arriving(self, head: bytes) -> None:
         """These are the first bytes of what can be read; they have not been read."""
 

@@ -60,6 +60,7 @@ _SENT: Final[dict[str, dict[str, str]]] = {
     END: {STREAMING: ENDED},
     CALL: {IDLE: CALLING},
 }
+_ANSWER_STATUSES: Final = (202, 400, 410)  # which no poll is replied to with
 _REPLIED: Final[dict[str, tuple[str, str]]] = {
     POLLING: (POLL, IDLE),
     ANSWERED: (ANSWER, IDLE),
@@ -339,7 +340,7 @@ class Wire:
                 raise ProtocolError("it switched to another protocol, which nobody asked for")
             return None  # 100 Continue and its like announce the real reply
         foreign, self._foreign = self._foreign, False
-        if foreign and status == 202 and keep_alive:
+        if foreign and keep_alive and status in _ANSWER_STATUSES:
             return None
         to = self._replied(keep_alive=keep_alive)
         if to is not POLL or status != 200:

@@ -72,6 +72,16 @@ class Board:
         memory[at + 1 : at + 1 + len(row)] = row
         memory[at] = BUSY  # last, so that whoever reads it finds the ids
 
+    def renew(self, slot: int, state: int) -> None:
+        """Note what a slot is at that passes to another worker, and forget what it held."""
+        at = slot * _ENTRY
+        self._memory[at] = state
+        self._memory[at + 1] = 0
+
+    def was_used(self, slot: int) -> bool:
+        """Say whether the slot has held an invocation since it was made or renewed."""
+        return self._memory[slot * _ENTRY + 1] > 0
+
     def held(self, slot: int) -> Held:
         """Return what a slot that is BUSY or ANSWERING holds."""
         at = slot * _ENTRY

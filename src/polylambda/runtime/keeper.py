@@ -46,17 +46,23 @@ class SlotKeeper:
         self._adopted = adopted
 
     def adopt(self) -> int | None:
-        """Return the descriptor of the predecessor's connection, once, and tell the supervisor that we have come so far."""
+        """Return the descriptor of the predecessor's connection, once."""
         adopted, self._adopted = self._adopted, None
-        if adopted is not None:
-            self._share(adopted)
         return adopted
 
     def opened(self, fd: int) -> None:
         """Give the supervisor a copy of a new connection, on which nothing is out."""
         state = self._board.state(self._slot)
         self._board.set_state(self._slot, BUSY if state in (BUSY, ANSWERING) else FREE)
-        self._share(fd)
+        try:
+            socket.send_fds(self._channel, [self._slot.to_bytes(SLOT_BYTES, "little")], [fd])
+        except OSError:
+            pass  # the supervisor is gone, and the environment with it
+
+    def closed(self) -> None:
+        """Note that no poll is out any more."""
+        if self._board.state(self._slot) == POLLING:
+            self._board.set_state(self._slot, FREE)
 
     def arriving(self, head: bytes) -> None:
         """Note the event whose head this is, if it is one."""
@@ -80,13 +86,6 @@ class SlotKeeper:
     def polling(self) -> None:
         """A poll is out, and the slot holds nothing."""
         self._board.set_state(self._slot, POLLING)
-
-    def _share(self, fd: int) -> None:
-        """Give the supervisor a copy of the slot's connection."""
-        try:
-            socket.send_fds(self._channel, [self._slot.to_bytes(SLOT_BYTES, "little")], [fd])
-        except OSError:
-            pass  # the supervisor is gone, and the environment with it
 
 
 def _value(head: bytes, lowered: bytes, name: bytes) -> bytes:

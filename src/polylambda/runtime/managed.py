@@ -81,7 +81,7 @@ class LambdaManagedRuntime(LambdaRuntime):
             settings: what would be read from the environment.
         """
         super().__init__(handler, lifespan=lifespan, middleware=middleware, settings=settings)
-        self.concurrency = concurrency
+        self.concurrency: Mode | None = concurrency
 
     def check(self, settings: Settings) -> None:
         """Refuse a handler that is visibly unsafe to run concurrently.
@@ -161,6 +161,7 @@ class _ManagedRun(Run):
             if self._share is None:
                 layout = self._choose_layout(runtime, handler)
             elif isinstance(runtime, LambdaManagedRuntime):
+                self._choose_layout(runtime, handler)  # which is chosen already, but not seen to suit the handler
                 layout = None
             else:
                 raise ConfigurationError(

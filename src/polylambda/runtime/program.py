@@ -68,8 +68,10 @@ def run_program(arguments: list[str]) -> None:
         runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
         return
     sys.argv = arguments
-    sys.path[0] = os.path.dirname(os.path.abspath(arguments[0]))
-    runpy.run_path(arguments[0], run_name="__main__")
+    path = os.path.abspath(arguments[0])  # as the interpreter has it in `__file__`
+    if not sys.flags.safe_path:  # else the first entry is not the program's folder
+        sys.path[0] = os.path.dirname(path)
+    runpy.run_path(path, run_name="__main__")
 
 
 def main() -> None:

@@ -117,13 +117,14 @@ class Run:
                 self._serve(address, handler)
 
     def _compile(self, runtime: LambdaRuntime) -> Handler:
+        handler = compile_handler(runtime.handler, runtime.middleware)
         runtime.check(self._settings)
         # Most functions have neither a lifespan nor a loop, and start the faster for not importing them.
         if runtime.lifespan is not None:
             from polylambda.lifespan import Lifespan
 
             self._lifespan = Lifespan(runtime.lifespan)
-        return compile_handler(runtime.handler, runtime.middleware)
+        return handler
 
     def _choose_loop(self, handler: Handler) -> None:
         if handler.is_async or self._settings.loop != "auto":

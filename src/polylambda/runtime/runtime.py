@@ -105,7 +105,7 @@ def run_named(name: str, settings: Settings) -> None:
         sys.path.insert(0, settings.task_root)
     with Only():
         postpone_collections()
-        if settings.max_concurrency is None:
+        if settings.max_concurrency in (None, "", "1"):
             Run(settings, lambda: as_runtime(load())).execute()
         else:
             from polylambda.runtime.managed import run_named_managed

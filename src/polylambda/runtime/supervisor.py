@@ -17,6 +17,7 @@ from polylambda.errors import PolylambdaError, RuntimeApiError
 from polylambda.rapi import headers as names
 from polylambda.rapi.blocking import BlockingClient
 from polylambda.rapi.events import Invocation
+from polylambda.rapi.keeper import PEEK_SIZE
 from polylambda.report import ErrorReport
 from polylambda.runtime import lifeline
 from polylambda.runtime.board import ANSWERING, BUSY, FREE, POLLING, Board
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("polylambda")
 
 _DELAYS = (0.0, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)  # seconds before a worker is replaced, by its failures in a row
-_MAX_FAILED_STARTS = 5  # in a row, by one worker, before it ever polled
+_MAX_FAILED_STARTS = 5  # in a row, by one worker
 _SETTLED = 10.0  # seconds at work after which earlier failures are forgotten
 _TICK = 0.1  # seconds between looks at the clock when something depends on it
 _PATIENCE = 5.0  # seconds that the platform may take to reply when a worker's invocation is answered for it
@@ -44,16 +45,15 @@ _PATIENCE = 5.0  # seconds that the platform may take to reply when a worker's i
 class _Worker:
     """One worker process, and its successors."""
 
-    __slots__ = ("due", "failed_starts", "failures", "lifeline", "pid", "polled", "slots", "started")
+    __slots__ = ("due", "failed_starts", "failures", "lifeline", "pid", "slots", "started")
 
     def __init__(self, slots: range) -> None:
         self.slots = slots
         self.pid = 0  # 0: not running
         self.lifeline = -1
         self.started = 0.0
-        self.polled = False  # or has taken over a poll: it came to work
         self.failures = 0  # in a row
-        self.failed_starts = 0  # in a row
+        self.failed_starts = 0  # in a row: it ended before it had received an event
         self.due = 0.0  # when to start it again
 
 
@@ -166,7 +166,7 @@ class Supervisor:
         return None
 
     def _fork(self, worker: _Worker, now: float) -> Share | None:
-        worker.started, worker.polled = now, False
+        worker.started = now
         ours, theirs = os.pipe()
         pid = os.fork()
         if pid:
@@ -213,14 +213,14 @@ class Supervisor:
         os.close(worker.lifeline)
         self._take_connections()
         how = f"was killed by signal {-code} ({signal.Signals(-code).name})" if code < 0 else f"exited with code {code}"
-        answered = sum(self._answer(slot, how) for slot in worker.slots)
-        if self._terminations:
-            return max(code, 0)
-        _log.error("worker process %d %s; invocations answered for it: %d", pid, how, answered)
         if now - worker.started > _SETTLED:
             worker.failures = 0
         worker.failures += 1
-        worker.failed_starts = 0 if worker.polled else worker.failed_starts + 1
+        worker.failed_starts = 0 if any(map(self._board.was_used, worker.slots)) else worker.failed_starts + 1
+        answered = sum(self._answer(slot, how, abandon=worker.failed_starts > 1) for slot in worker.slots)
+        if self._terminations:
+            return max(code, 0)
+        _log.error("worker process %d %s; invocations answered for it: %d", pid, how, answered)
         worker.due = now + _DELAYS[min(worker.failures, len(_DELAYS)) - 1]
         if code == 1 and not self._polled:
             return 1  # it has told the platform itself why it cannot start
@@ -228,13 +228,18 @@ class Supervisor:
             return 0
         from polylambda.runtime.platform import post_init_error
 
-        message = f"the worker process {how} before it polled, {worker.failed_starts} times in a row, and there is no other"
+        message = f"the worker process {how}, {worker.failed_starts} times in a row, and there is no other"
         post_init_error(self._address, PolylambdaError(message), "Runtime.ExitError")
         return 1
 
-    def _answer(self, slot: int, how: str) -> bool:
-        """Answer what a dead worker's slot held, and keep the connection if its poll is out: True if something was held."""
+    def _answer(self, slot: int, how: str, *, abandon: bool) -> bool:
+        """Answer what a dead worker's slot held, and keep the connection if its poll is out: True if something was held.
+
+        With `abandon` nobody may come soon to take the poll over: it is given up.
+        """
         state = self._board.state(slot)
+        if state == POLLING and abandon:
+            state = self._abandon(slot)
         polls = state == POLLING
         answered = False
         if state == BUSY:
@@ -245,8 +250,20 @@ class Supervisor:
             polls = state == ANSWERING and status == 400  # its answer had gone out, and the poll behind it
         if not polls:
             self._drop(slot)
-        self._board.set_state(slot, POLLING if polls else FREE)
+        self._board.renew(slot, POLLING if polls else FREE)
         return answered
+
+    def _abandon(self, slot: int) -> int:
+        """Note the event that has come for a poll, if one has, and return the slot's new state."""
+        self._board.set_state(slot, FREE)
+        if slot in self._connections:
+            with socket.socket(fileno=os.dup(self._connections[slot])) as connection:
+                try:
+                    head = connection.recv(PEEK_SIZE, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+                except OSError:
+                    head = b""
+            SlotKeeper(self._board, self._theirs, slot, None).arriving(head)
+        return self._board.state(slot)
 
     def _post_error(self, slot: int, how: str) -> int:
         """Answer what a slot holds with an error, and return the platform's status, 0 for none."""
@@ -291,9 +308,6 @@ class Supervisor:
             self._drop(slot)
             self._connections[slot] = fds[0]
             self._polled = True
-            for worker in self._workers:
-                if slot in worker.slots:
-                    worker.polled = True
 
 
 def _signal(workers: list[_Worker], number: signal.Signals) -> None:

@@ -1,0 +1,256 @@
+"""What a worker notes of each slot, step by step, so that its supervisor knows when it dies."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from polylambda.rapi.events import Invocation
+from polylambda.rapi.keeper import PEEK_SIZE
+from polylambda.runtime.board import ANSWERING, BUSY, FREE, POLLING, Board
+from polylambda.runtime.keeper import SLOT_BYTES, SlotKeeper
+
+ID, ATTEMPT, DEADLINE = "8476a536-e9f4-11e8-9739-2dfe598c3fcd", "attempt-1", "1542409706888"
+REPLY = b"HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n" + b'{"status":"OK"}\n'
+HEAD = (
+    "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+    f"Lambda-Runtime-Aws-Request-Id: {ID}\r\nLambda-Runtime-Invocation-Id: {ATTEMPT}\r\n"
+    f"Lambda-Runtime-Deadline-Ms: {DEADLINE}\r\nContent-Length: 2\r\n\r\n"
+).encode()
+EVENT = HEAD + b"{}"
+INVOCATION = Invocation(
+    b"{}",
+    {
+        "lambda-runtime-aws-request-id": ID,
+        "lambda-runtime-invocation-id": ATTEMPT,
+        "lambda-runtime-deadline-ms": DEADLINE,
+    },
+)
+
+
+class Desk:
+    """A keeper of slot 1 of two, and the supervisor's end of its channel."""
+
+    def __init__(self, adopted: int | None = None) -> None:
+        self.board = Board(2)
+        self.supervisor, self.channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.supervisor.setblocking(False)
+        self.keeper = SlotKeeper(self.board, self.channel, 1, adopted)
+
+    @property
+    def state(self) -> int:
+        assert self.board.state(0) == FREE, "the other slot's row is not this keeper's"
+        return self.board.state(1)
+
+    @property
+    def held(self) -> tuple[str, str, float]:
+        held = self.board.held(1)
+        return held.request_id, held.invocation_id, held.deadline
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    desk = Desk()
+    yield desk
+    desk.supervisor.close()
+    desk.channel.close()
+
+
+KNOWN = (ID, ATTEMPT, int(DEADLINE) / 1000)
+
+
+# What arrives
+
+
+@pytest.mark.parametrize("before", [b"", REPLY], ids=["alone", "behind the reply to an answer"])
+@pytest.mark.parametrize("spelling", [bytes, bytes.lower, bytes.upper], ids=["as AWS's", "lower", "upper"])
+def test_an_event_is_noted_before_it_is_read(desk: Desk, before: bytes, spelling: object) -> None:
+    assert callable(spelling)
+    names = spelling(HEAD.replace(ID.encode(), b"%s").replace(ATTEMPT.encode(), b"%s"))
+    event = names.replace(b"%S", b"%s") % (ID.encode(), ATTEMPT.encode()) + b"{}"
+    desk.keeper.polling()
+    desk.keeper.arriving(before + event)
+
+    assert desk.state == BUSY
+    assert desk.held == KNOWN
+
+
+def test_spaces_around_a_value_are_not_its(desk: Desk) -> None:
+    desk.keeper.arriving(HEAD.replace(b"Request-Id: ", b"Request-Id:").replace(b"Id: attempt-1", b"Id: \t attempt-1 "))
+    assert desk.held == KNOWN
+
+
+@pytest.mark.parametrize("before", [b"", REPLY], ids=["alone", "behind a reply"])
+def test_wherever_a_head_is_cut_the_event_is_known_by_the_time_it_is_read(desk: Desk, before: bytes) -> None:
+    data = before + EVENT
+    for cut in range(len(data)):
+        desk.keeper.polling()
+        desk.keeper.arriving(data[:cut])  # what can be seen
+        seen = desk.state
+        assert seen in (POLLING, BUSY)
+        if seen == BUSY:
+            assert desk.held[0] == ID, "an id of which not all has come is none"
+        desk.keeper.received(INVOCATION)  # it has been read to its end
+        assert desk.state == BUSY
+        assert desk.held[0] == ID
+        if seen == POLLING:
+            assert desk.held == KNOWN
+
+
+def test_an_end_of_the_id_is_seen_at_the_earliest_with_its_line(desk: Desk) -> None:
+    line_end = HEAD.index(ID.encode()) + len(ID) + 2
+    desk.keeper.polling()
+    desk.keeper.arriving(HEAD[: line_end - 1])
+    assert desk.state == POLLING
+    desk.keeper.arriving(HEAD[:line_end])
+    assert desk.state == BUSY
+
+
+def test_the_reply_to_an_answer_is_no_event(desk: Desk) -> None:
+    desk.keeper.polling()
+    desk.keeper.arriving(REPLY)
+    assert desk.state == POLLING
+    desk.keeper.arriving(b"")
+    assert desk.state == POLLING
+
+
+def test_a_reply_without_an_id_is_no_event(desk: Desk) -> None:
+    desk.keeper.polling()
+    desk.keeper.arriving(b"HTTP/1.1 200 OK\r\nX-Lambda-Runtime-Aws-Request-Id: no\r\nContent-Length: 2\r\n\r\n{}")
+    desk.keeper.arriving(b"HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: \r\nContent-Length: 2\r\n\r\n{}")
+    assert desk.state == POLLING
+
+
+def test_an_event_whose_head_is_longer_than_what_is_seen(desk: Desk) -> None:
+    long = HEAD.replace(b"Content-Type: application/json", b"Lambda-Runtime-Client-Context: " + b"x" * PEEK_SIZE)
+    desk.keeper.polling()
+    desk.keeper.arriving(long[:PEEK_SIZE])
+    assert desk.state == POLLING
+    desk.keeper.received(INVOCATION)
+    assert (desk.state, desk.held) == (BUSY, KNOWN)
+
+
+def test_what_was_noted_is_not_noted_again(desk: Desk) -> None:
+    desk.keeper.arriving(EVENT)
+    desk.keeper.received(Invocation(b"", {"lambda-runtime-aws-request-id": "other"}))
+    assert desk.held == KNOWN
+
+
+def test_an_event_without_an_attempt_or_a_deadline(desk: Desk) -> None:
+    desk.keeper.received(Invocation(b"", {"lambda-runtime-aws-request-id": ID}))
+    assert (desk.state, desk.held) == (BUSY, (ID, "", 0))
+
+
+# The steps of a connection
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(FREE, FREE), (POLLING, POLLING), (BUSY, ANSWERING), (ANSWERING, ANSWERING)]
+)
+def test_an_answer_goes_out_only_for_what_is_held(desk: Desk, before: int, after: int) -> None:
+    desk.board.set_state(1, before)
+    desk.keeper.answering()
+    assert desk.state == after
+
+
+@pytest.mark.parametrize("before", [FREE, POLLING, BUSY, ANSWERING])
+def test_a_poll_that_is_out_ends_what_was_before(desk: Desk, before: int) -> None:
+    desk.board.set_state(1, before)
+    desk.keeper.polling()
+    assert desk.state == POLLING
+
+
+@pytest.mark.parametrize(("before", "after"), [(FREE, FREE), (POLLING, FREE), (BUSY, BUSY), (ANSWERING, BUSY)])
+def test_on_a_new_connection_nothing_is_out_and_what_was_held_still_is(desk: Desk, before: int, after: int) -> None:
+    desk.board.hold(1, ID.encode(), b"", b"")
+    desk.board.set_state(1, before)
+    desk.keeper.opened(desk.channel.fileno())
+    assert desk.state == after
+    assert desk.held[0] == ID
+
+
+@pytest.mark.parametrize(("before", "after"), [(FREE, FREE), (POLLING, FREE), (BUSY, BUSY), (ANSWERING, ANSWERING)])
+def test_with_a_connection_its_poll_ends_and_not_what_was_held(desk: Desk, before: int, after: int) -> None:
+    desk.board.hold(1, ID.encode(), b"", b"")
+    desk.board.set_state(1, before)
+    desk.keeper.closed()
+    assert desk.state == after
+    assert desk.held[0] == ID
+
+
+def test_the_life_of_a_slot(desk: Desk) -> None:
+    steps = [
+        (lambda: desk.keeper.opened(desk.channel.fileno()), FREE),
+        (desk.keeper.polling, POLLING),
+        (lambda: desk.keeper.arriving(EVENT), BUSY),
+        (lambda: desk.keeper.received(INVOCATION), BUSY),
+        (desk.keeper.answering, ANSWERING),
+        (desk.keeper.polling, POLLING),
+        (lambda: desk.keeper.arriving(REPLY), POLLING),
+        (lambda: desk.keeper.arriving(EVENT), BUSY),
+        (desk.keeper.answering, ANSWERING),
+        (desk.keeper.closed, ANSWERING),  # it broke in the middle
+        (lambda: desk.keeper.opened(desk.channel.fileno()), BUSY),  # and the answer may not have gone out
+        (desk.keeper.answering, ANSWERING),
+        (desk.keeper.polling, POLLING),
+        (desk.keeper.closed, FREE),
+        (lambda: desk.keeper.opened(desk.channel.fileno()), FREE),
+        (desk.keeper.polling, POLLING),
+    ]
+    for step, state in steps:
+        step()
+        assert desk.state == state
+
+
+# Connections
+
+
+def test_the_supervisor_gets_a_copy_of_every_connection(desk: Desk) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        desk.keeper.opened(ours.fileno())
+        data, fds, _, _ = socket.recv_fds(desk.supervisor, SLOT_BYTES, 1)
+        assert int.from_bytes(data, "little") == 1
+        (copy,) = fds
+        assert copy != ours.fileno()
+        os.write(copy, b"the same")
+        os.close(copy)
+        assert theirs.recv(100) == b"the same"
+
+
+def test_a_supervisor_that_is_gone_is_no_failure(desk: Desk) -> None:
+    desk.supervisor.close()
+    desk.keeper.opened(desk.channel.fileno())
+    assert desk.state == FREE
+
+
+def test_a_predecessors_connection_is_handed_over_once() -> None:
+    desk = Desk(adopted=42)
+    with desk.supervisor, desk.channel:
+        assert desk.keeper.adopt() == 42
+        assert desk.keeper.adopt() is None
+
+
+def test_most_slots_have_no_predecessor(desk: Desk) -> None:
+    assert desk.keeper.adopt() is None
+
+
+def test_a_worker_that_was_killed_has_told_what_it_held(desk: Desk) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        pid = os.fork()
+        if pid == 0:
+            try:
+                desk.keeper.opened(ours.fileno())
+                desk.keeper.polling()
+                desk.keeper.arriving(EVENT)
+                os.kill(os.getpid(), 9)
+            finally:
+                os._exit(1)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -9
+        assert (desk.state, desk.held) == (BUSY, KNOWN)
+        _, (copy,), _, _ = socket.recv_fds(desk.supervisor, SLOT_BYTES, 1)
+        os.close(copy)
