@@ -13,7 +13,7 @@ from polylambda.errors import RuntimeApiError
 from polylambda.rapi import wire
 from polylambda.rapi.address import CONNECT_TIMEOUT
 from polylambda.rapi.events import Invocation
-from polylambda.rapi.keeper import PEEK_SIZE
+from polylambda.rapi.keeper import receive_kept
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -190,13 +190,10 @@ class AsyncConnection:
                 return
             self._wrote = False
             try:
-                size = wire.READ_SIZE
-                if self._keeper is not None and not current.receiving:
-                    head = sock.recv(PEEK_SIZE, socket.MSG_PEEK)
-                    self._keeper.arriving(head)
-                    if 0 < len(head) < PEEK_SIZE:
-                        size = len(head)  # what comes meanwhile is looked at first, too
-                data = sock.recv(size)
+                if self._keeper is None or current.receiving:
+                    data = sock.recv(wire.READ_SIZE)
+                else:
+                    data = receive_kept(sock, self._keeper)
             except BlockingIOError:
                 return
             except OSError as error:

@@ -8,7 +8,7 @@ import select
 from polylambda.errors import ConnectionLost
 from polylambda.rapi import wire
 from polylambda.rapi.events import Invocation
-from polylambda.rapi.keeper import PEEK_SIZE
+from polylambda.rapi.keeper import receive_kept
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -109,13 +109,10 @@ class BlockingConnection:
             if self._shut:
                 self._end_waiting(sock)  # what `shut` saw coming may have been no event
             try:
-                size = wire.READ_SIZE
-                if self._keeper is not None and not current.receiving:
-                    head = sock.recv(PEEK_SIZE, _socket.MSG_PEEK)
-                    self._keeper.arriving(head)
-                    if 0 < len(head) < PEEK_SIZE:
-                        size = len(head)  # what comes meanwhile is looked at first, too
-                current.receive(sock.recv(size))
+                if self._keeper is None or current.receiving:
+                    current.receive(sock.recv(wire.READ_SIZE))
+                else:
+                    current.receive(receive_kept(sock, self._keeper))
             except OSError as error:
                 raise self._address.broken(error) from error
         if self._keeper is not None and isinstance(event, Invocation):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import _socket
+
+from polylambda.rapi.wire import READ_SIZE
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final, Protocol
@@ -36,3 +40,10 @@ class Keeper(Protocol):
 
     def polling(self) -> None:
         """A poll is out, and the slot holds nothing."""
+
+
+def receive_kept(sock: _socket.socket, keeper: Keeper) -> bytes:
+    """Read from `sock` what `keeper` has seen, and nothing that came in meanwhile."""
+    head = sock.recv(PEEK_SIZE, _socket.MSG_PEEK)
+    keeper.arriving(head)
+    return sock.recv(len(head) if 0 < len(head) < PEEK_SIZE else READ_SIZE)
