@@ -182,6 +182,9 @@ def test_large_events_and_answers_and_streams_of_killed_workers_end_too(environm
         elif answer.outcome == "truncated":
             assert answer.error_type == "Runtime.TruncatedResponse"
             assert payload.startswith(answer.body) if answer.streamed else answer.json["errorType"] == answer.error_type
+        elif answer.streamed:
+            assert answer.error_type == "Runtime.ExitError"
+            assert payload.startswith(answer.body)
         else:
             check_death(answer, "was killed by signal 9 (SIGKILL)")
 
