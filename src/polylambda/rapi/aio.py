@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from polylambda.rapi.keeper import Keeper
     from polylambda.report import ErrorReport
 
-_COPIED = 64 * 1024  # bytes; a larger body is sent behind its head, not copied next to it
+_COPIED = (
+    112 * 1024
+)  # bytes; a larger body is sent behind its head, for the copy would be in memory that is mapped anew
 
 
 class AsyncClient:

@@ -13,7 +13,6 @@ from polylambda.errors import RuntimeApiError
 from polylambda.rapi import wire
 from polylambda.rapi.address import CONNECT_TIMEOUT
 from polylambda.rapi.events import Invocation
-from polylambda.rapi.keeper import receive_kept
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,6 +41,7 @@ class AsyncConnection:
         "_loop",
         "_out",
         "_out_size",
+        "_receive_kept",
         "_received",
         "_sock",
         "_writers",
@@ -68,6 +68,10 @@ class AsyncConnection:
         self._received = received
         self._ended = ended
         self._keeper = keeper
+        if keeper is not None:
+            from polylambda.rapi.keeper import receive_kept
+
+            self._receive_kept = receive_kept
         self._loop = asyncio.get_running_loop()
         self._sock: socket.socket | None = None
         self._out: deque[memoryview] = deque()  # not empty: the socket's writer is registered
@@ -193,7 +197,7 @@ class AsyncConnection:
                 if self._keeper is None or current.receiving:
                     data = sock.recv(wire.READ_SIZE)
                 else:
-                    data = receive_kept(sock, self._keeper)
+                    data = self._receive_kept(sock, self._keeper)
             except BlockingIOError:
                 return
             except OSError as error:

@@ -8,7 +8,6 @@ import select
 from polylambda.errors import ConnectionLost
 from polylambda.rapi import wire
 from polylambda.rapi.events import Invocation
-from polylambda.rapi.keeper import receive_kept
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ class BlockingConnection:
         waiting: `read` may be ended by `shut`.
     """
 
-    __slots__ = ("_address", "_keeper", "_shut", "_sock", "_timeout", "early", "waiting", "wire")
+    __slots__ = ("_address", "_keeper", "_receive_kept", "_shut", "_sock", "_timeout", "early", "waiting", "wire")
 
     def __init__(self, address: Address, keeper: Keeper | None = None, timeout: float | None = None) -> None:
         """Take where to connect to; a `timeout` is the seconds that every wait on it may take."""
@@ -41,7 +40,12 @@ class BlockingConnection:
         self.waiting = False
         self.wire = wire.Wire(address.text)
         self.wire.close()
-        if keeper is not None and (fd := keeper.adopt()) is not None:
+        if keeper is None:
+            return
+        from polylambda.rapi.keeper import receive_kept
+
+        self._receive_kept = receive_kept
+        if (fd := keeper.adopt()) is not None:
             self._sock = _socket.socket(fileno=fd)
             self.wire = wire.Wire(address.text)
             self.wire.adopt()
@@ -112,7 +116,7 @@ class BlockingConnection:
                 if self._keeper is None or current.receiving:
                     current.receive(sock.recv(wire.READ_SIZE))
                 else:
-                    current.receive(receive_kept(sock, self._keeper))
+                    current.receive(self._receive_kept(sock, self._keeper))
             except OSError as error:
                 raise self._address.broken(error) from error
         if self._keeper is not None and isinstance(event, Invocation):
