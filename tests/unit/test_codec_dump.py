@@ -198,3 +198,27 @@ def _parsed(value: object) -> Any:
 def _parse(text: str) -> Any:
     """JSON with every number as its digits say, so that 1.10 is not 1.1000000000000001, and NaN equals NaN."""
     return json.loads(text, parse_float=Decimal, parse_constant=str)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"id": 1, "price": math.nan},
+        {"id": 1, "price": math.inf},
+        {"id": 1, "price": Decimal("1.5")},
+        {"id": 1, "price": None, "more": math.nan},
+        {1: 1, math.nan: 2},
+        {"id": (1, Point(1, 2)), "price": 1.5},
+        {"id": 1, "price": {"deep": [math.nan]}},
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("place", [0, 50, 99])
+def test_one_odd_row_among_many_alike(odd: object, place: int) -> None:
+    rows: list[object] = [{"id": number, "price": number / 7} for number in range(100)]
+    rows[place] = odd
+    by_json = codec._dump_small(rows) or codec._dump_unusual(rows)
+    by_msgspec = codec._dump_large(rows, msgspec.json.Encoder().encode)
+    assert by_msgspec is None
+    assert codec._dump_large([{"rows": rows[:place] + rows[place + 1 :]}], msgspec.json.Encoder().encode) is not None
+    assert by_json.startswith(b"[")
