@@ -27,9 +27,9 @@ from pathlib import Path
 def handler(event, context):
     if event == {"do": "raise"}:
         raise ValueError("no good")
-    if event == {"do": "wait"}:  # until the test writes into the pipe
+    if isinstance(event, dict) and event.get("do") == "wait":  # until the test writes into the pipe
         print("waiting", flush=True)
-        Path("pipe").read_text()
+        Path(event.get("pipe", "pipe")).read_text()
     if event == {"do": "print"}:
         print("printed by the function")
     if isinstance(event, dict) and "size" in event:
@@ -379,12 +379,15 @@ class TestAwslambdaric:
 
     def test_concurrency_is_a_limit(self, command: list[str], folder: Path):
         with served([*command, "app.handler"], concurrency=2, queue_limit=1) as function:
-            running = [function.invoke_later({"do": "wait"}) for _ in range(2)]
+            pipes = [folder / "first", folder / "second"]  # whoever reads a pipe of two readers may end both
+            for pipe in pipes:
+                os.mkfifo(pipe)
+            running = [function.invoke_later({"do": "wait", "pipe": pipe.name}) for pipe in pipes]
             function.screen.wait_for("waiting", times=2)
             others = [function.invoke_later({}) for _ in range(2)]
             function.screen.wait_for("refused")
-            for _ in running:
-                (folder / "pipe").write_text("go")
+            for pipe in pipes:
+                pipe.write_text("go")
             assert [one.result().status for one in running] == [200, 200]
             assert sorted(one.result().status for one in others) == [200, 429]
             assert function.invoke({}).json["concurrency"] == "2"

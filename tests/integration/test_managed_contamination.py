@@ -172,12 +172,12 @@ def handler(event, response: ResponseStream, context):
 
 KINDS = {"result": 70, "error": 10, "stream": 10, "broken": 5, "cancel": 4, "hang": 1}
 ENDS = {
-    "result": "success",
-    "error": "error",
-    "stream": "success",
-    "broken": "error",
-    "cancel": "error",
-    "hang": "timeout",
+    "result": ("success",),
+    "error": ("error",),
+    "stream": ("success",),
+    "broken": ("error",),
+    "cancel": ("error",),
+    "hang": ("timeout", "error"),  # the platform's clock and ours are about as quick
 }
 
 
@@ -222,7 +222,8 @@ class Load:
         for token, answer in enumerate(self.answers):
             kind = self.kinds[token]
             assert answer is not None
-            assert (answer.request_id, answer.outcome) == (self.ids[token], ENDS[kind]), (kind, answer)
+            assert answer.request_id == self.ids[token]
+            assert answer.outcome in ENDS[kind], (kind, answer)
             if kind == "error":
                 assert answer.json["errorMessage"] == f"error {token}"
             elif kind == "broken":
