@@ -58,6 +58,10 @@ def _nothing_left_running(_environment: None) -> Iterator[None]:
     """Fail a test that leaves a thread or a child process behind: each needs an owner that joins it."""
     threads, children = set(threading.enumerate()), _children()
     yield
+    for thread in threading.enumerate():
+        # asyncio's own, one for each child process before Python 3.12: it ends by itself, right after the process was waited for.
+        if thread.name.startswith("asyncio-waitpid-") and thread not in threads:
+            thread.join(10)
     left = [repr(thread) for thread in threading.enumerate() if thread not in threads]
     left += [f"process {pid}" for pid in _children() - children]
     assert not left, f"left running: {', '.join(left)}"
