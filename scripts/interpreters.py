@@ -46,7 +46,7 @@ class Interpreter:
 
     executable: Path
     version: tuple[int, int, int]
-    library: Path
+    stdlib: Path
 
     @property
     def minor(self) -> str:
@@ -56,7 +56,7 @@ class Interpreter:
     @property
     def readable_by_others(self) -> bool:
         """Whether another user could run it: not so for a Python below somebody's home."""
-        return readable_by_others(self.executable.resolve()) and readable_by_others(self.library)
+        return readable_by_others(self.executable.resolve()) and readable_by_others(self.stdlib)
 
 
 def readable_by_others(path: Path) -> bool:

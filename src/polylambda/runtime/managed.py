@@ -240,13 +240,8 @@ class _ManagedRun(Run):
             self._stop_by(pool.stop)
             pool.run()
             return
-        from polylambda.rapi.blocking import BlockingClient
-        from polylambda.runtime.worker import Worker
-
         slot = self._share.slots.start
-        client = BlockingClient(address, pipelining=self._settings.pipelining, keeper=self._share.keeper(slot))
-        self._stop_by(client.stop)
-        Worker(client, handler, self._settings, state=state, slot=slot).run()
+        self._work_in_one_slot(address, handler, state, slot=slot, keeper=self._share.keeper(slot))
 
     def _async_worker(self, address: Address, handler: Handler, state: object) -> AsyncWorker | AsyncPool:
         """Return what serves the slots of this process on the running loop."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from polylambda.handlers import Handler
     from polylambda.lifespan import Lifespan
+    from polylambda.rapi.keeper import Keeper
     from polylambda.runtime.async_pool import AsyncPool
     from polylambda.runtime.async_worker import AsyncWorker
     from polylambda.runtime.platform import Extension
@@ -149,13 +150,18 @@ class Run:
                     self._lifespan.leave()
 
     def _work(self, address: Address, handler: Handler, state: object) -> None:
-        """Serve invocations, on this thread."""
+        """Serve invocations on this thread."""
+        self._work_in_one_slot(address, handler, state)
+
+    def _work_in_one_slot(
+        self, address: Address, handler: Handler, state: object, *, slot: int = 0, keeper: Keeper | None = None
+    ) -> None:
         from polylambda.rapi.blocking import BlockingClient
         from polylambda.runtime.worker import Worker
 
-        client = BlockingClient(address, pipelining=self._settings.pipelining)
+        client = BlockingClient(address, pipelining=self._settings.pipelining, keeper=keeper)
         self._stop_by(client.stop)
-        Worker(client, handler, self._settings, state=state).run()
+        Worker(client, handler, self._settings, state=state, slot=slot).run()
 
     def _stop_by(self, stop: Callable[[], object]) -> None:
         """Have `stop` called when the run is to end, which may have been said before."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from polylambda.context import LambdaContext
     from polylambda.handlers import Handler
     from polylambda.rapi.address import Address
+    from polylambda.rapi.events import Invocation
     from polylambda.runtime.limits import Limits
     from polylambda.runtime.share import Share
     from polylambda.settings import Settings
@@ -147,6 +148,6 @@ class ThreadPool:
 class ContextWorker(Worker):
     """A worker whose invocations have context variables of their own, though they share a thread."""
 
-    def serve(self, invocation: Any) -> None:
+    def serve(self, invocation: Invocation) -> None:
         """Handle one invocation in a fresh context."""
         copy_context().run(super().serve, invocation)
