@@ -381,9 +381,11 @@ class Recording:
     def closed(self) -> None:
         self.steps.append("closed")
 
-    def arriving(self, head: bytes) -> None:
-        ids = re.findall(rb"Lambda-Runtime-Aws-Request-Id: (\S+)\r\n", head)
+    def receive(self, sock: socket.socket, begun: bool) -> bytes:
+        data = sock.recv(65536)
+        ids = re.findall(rb"Lambda-Runtime-Aws-Request-Id: (\S+)\r\n", data)
         self.steps += [f"{found.decode()} arrives" for found in ids]
+        return data
 
     def received(self, invocation: Invocation) -> None:
         self.steps.append(f"{invocation.request_id} received")

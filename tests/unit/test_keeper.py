@@ -9,8 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from polylambda.rapi.events import Invocation
-from polylambda.rapi.keeper import PEEK_SIZE
-from polylambda.runtime.board import ANSWERING, BUSY, FREE, POLLING, Board
+from polylambda.runtime.board import ANSWERING, BUSY, FREE, INBOX_SIZE, POLLING, Board
 from polylambda.runtime.keeper import SLOT_BYTES, SlotKeeper
 
 ID, ATTEMPT, DEADLINE = "8476a536-e9f4-11e8-9739-2dfe598c3fcd", "attempt-1", "1542409706888"
@@ -39,6 +38,16 @@ class Desk:
         self.supervisor, self.channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.supervisor.setblocking(False)
         self.keeper = SlotKeeper(self.board, self.channel, 1, adopted)
+        self._platform, self._connection = socket.socketpair()
+
+    def arrives(self, data: bytes, *, begun: bool = False) -> bytes:
+        """Have `data` come in; return what is read of it at once."""
+        self._platform.sendall(data)
+        return self.keeper.receive(self._connection, begun)
+
+    def close(self) -> None:
+        for each in (self.supervisor, self.channel, self._platform, self._connection):
+            each.close()
 
     @property
     def state(self) -> int:
@@ -46,17 +55,16 @@ class Desk:
         return self.board.state(1)
 
     @property
-    def held(self) -> tuple[str, str, float]:
+    def held(self) -> tuple[str, str, float] | None:
         held = self.board.held(1)
-        return held.request_id, held.invocation_id, held.deadline
+        return held and (held.request_id, held.invocation_id, held.deadline)
 
 
 @pytest.fixture
 def desk() -> Iterator[Desk]:
     desk = Desk()
     yield desk
-    desk.supervisor.close()
-    desk.channel.close()
+    desk.close()
 
 
 KNOWN = (ID, ATTEMPT, int(DEADLINE) / 1000)
@@ -67,76 +75,98 @@ KNOWN = (ID, ATTEMPT, int(DEADLINE) / 1000)
 
 @pytest.mark.parametrize("before", [b"", REPLY], ids=["alone", "behind the reply to an answer"])
 @pytest.mark.parametrize("spelling", [bytes, bytes.lower, bytes.upper], ids=["as AWS's", "lower", "upper"])
-def test_an_event_is_noted_before_it_is_read(desk: Desk, before: bytes, spelling: object) -> None:
+def test_an_event_is_known_as_soon_as_it_is_read(desk: Desk, before: bytes, spelling: object) -> None:
     assert callable(spelling)
     names = spelling(HEAD.replace(ID.encode(), b"%s").replace(ATTEMPT.encode(), b"%s"))
     event = names.replace(b"%S", b"%s") % (ID.encode(), ATTEMPT.encode()) + b"{}"
     desk.keeper.polling()
-    desk.keeper.arriving(before + event)
-
-    assert desk.state == BUSY
+    assert desk.arrives(before + event) == before + event
     assert desk.held == KNOWN
+
+    desk.keeper.received(INVOCATION)
+    assert (desk.state, desk.held) == (BUSY, KNOWN)
 
 
 def test_spaces_around_a_value_are_not_its(desk: Desk) -> None:
-    desk.keeper.arriving(HEAD.replace(b"Request-Id: ", b"Request-Id:").replace(b"Id: attempt-1", b"Id: \t attempt-1 "))
+    desk.arrives(HEAD.replace(b"Request-Id: ", b"Request-Id:").replace(b"Id: attempt-1", b"Id: \t attempt-1 "))
     assert desk.held == KNOWN
 
 
 @pytest.mark.parametrize("before", [b"", REPLY], ids=["alone", "behind a reply"])
-def test_wherever_a_head_is_cut_the_event_is_known_by_the_time_it_is_read(desk: Desk, before: bytes) -> None:
+def test_wherever_an_event_is_cut_it_is_known_by_the_time_it_is_read(desk: Desk, before: bytes) -> None:
     data = before + EVENT
-    for cut in range(len(data)):
+    for cut in range(1, len(data)):
         desk.keeper.polling()
-        desk.keeper.arriving(data[:cut])  # what can be seen
-        seen = desk.state
-        assert seen in (POLLING, BUSY)
-        if seen == BUSY:
-            assert desk.held[0] == ID, "an id of which not all has come is none"
-        desk.keeper.received(INVOCATION)  # it has been read to its end
-        assert desk.state == BUSY
-        assert desk.held[0] == ID
-        if seen == POLLING:
-            assert desk.held == KNOWN
+        desk.arrives(data[:cut])
+        assert desk.state == POLLING
+        assert desk.held is None or desk.held[0] == ID, "an id of which not all has come is none"
+        desk.arrives(data[cut:], begun=True)
+        desk.keeper.received(INVOCATION)
+        assert (desk.state, desk.held) == (BUSY, KNOWN)
 
 
 def test_an_end_of_the_id_is_seen_at_the_earliest_with_its_line(desk: Desk) -> None:
     line_end = HEAD.index(ID.encode()) + len(ID) + 2
     desk.keeper.polling()
-    desk.keeper.arriving(HEAD[: line_end - 1])
-    assert desk.state == POLLING
-    desk.keeper.arriving(HEAD[:line_end])
-    assert desk.state == BUSY
+    desk.arrives(HEAD[: line_end - 1])
+    assert desk.held is None
+    desk.keeper.polling()
+    desk.arrives(HEAD[:line_end])
+    assert desk.held == (ID, "", 0)
 
 
 def test_the_reply_to_an_answer_is_no_event(desk: Desk) -> None:
     desk.keeper.polling()
-    desk.keeper.arriving(REPLY)
-    assert desk.state == POLLING
-    desk.keeper.arriving(b"")
-    assert desk.state == POLLING
+    desk.arrives(REPLY)
+    assert (desk.state, desk.held) == (POLLING, None)
+
+
+def test_nothing_of_what_came_before_completes_what_comes_in_pieces(desk: Desk) -> None:
+    desk.keeper.polling()
+    desk.arrives(REPLY.replace(b"Content-Type", b"X-" + b"y" * 400 + b": 1\r\nContent-Type"))
+    cut = EVENT.index(ATTEMPT.encode())
+    desk.arrives(EVENT[:cut])
+    assert desk.held == (ID, "", 0)
+    desk.arrives(EVENT[cut:], begun=True)
+    desk.keeper.received(INVOCATION)
+    assert desk.held == KNOWN
 
 
 def test_a_reply_without_an_id_is_no_event(desk: Desk) -> None:
     desk.keeper.polling()
-    desk.keeper.arriving(b"HTTP/1.1 200 OK\r\nX-Lambda-Runtime-Aws-Request-Id: no\r\nContent-Length: 2\r\n\r\n{}")
-    desk.keeper.arriving(b"HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: \r\nContent-Length: 2\r\n\r\n{}")
-    assert desk.state == POLLING
+    desk.arrives(b"HTTP/1.1 200 OK\r\nX-Lambda-Runtime-Aws-Request-Id: no\r\nContent-Length: 2\r\n\r\n{}")
+    assert desk.held is None
+    desk.arrives(b"HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: \r\nContent-Length: 2\r\n\r\n{}")
+    assert desk.held is None
 
 
-def test_an_event_whose_head_is_longer_than_what_is_seen(desk: Desk) -> None:
-    long = HEAD.replace(b"Content-Type: application/json", b"Lambda-Runtime-Client-Context: " + b"x" * PEEK_SIZE)
+def test_an_event_whose_head_is_longer_than_the_inbox(desk: Desk) -> None:
+    long = HEAD.replace(b"Content-Type: application/json", b"Lambda-Runtime-Client-Context: " + b"x" * INBOX_SIZE)
     desk.keeper.polling()
-    desk.keeper.arriving(long[:PEEK_SIZE])
-    assert desk.state == POLLING
+    assert desk.arrives(long) == long[:INBOX_SIZE]
+    assert desk.held is None
+    desk.arrives(b"", begun=True)
     desk.keeper.received(INVOCATION)
     assert (desk.state, desk.held) == (BUSY, KNOWN)
 
 
-def test_what_was_noted_is_not_noted_again(desk: Desk) -> None:
-    desk.keeper.arriving(EVENT)
-    desk.keeper.received(Invocation(b"", {"lambda-runtime-aws-request-id": "other"}))
+def test_what_is_read_while_an_event_is_held_does_not_displace_it(desk: Desk) -> None:
+    desk.keeper.polling()
+    desk.arrives(EVENT)
+    desk.keeper.received(INVOCATION)
+    other = EVENT.replace(ID.encode(), b"other")
+    assert desk.arrives(other) == other
     assert desk.held == KNOWN
+    desk.keeper.answering()
+    assert desk.arrives(REPLY) == REPLY
+    assert desk.held == KNOWN
+
+
+def test_the_end_of_a_connection_is_no_event(desk: Desk) -> None:
+    desk.keeper.polling()
+    desk._platform.close()
+    assert desk.keeper.receive(desk._connection, False) == b""
+    assert (desk.state, desk.held) == (POLLING, None)
 
 
 def test_an_event_without_an_attempt_or_a_deadline(desk: Desk) -> None:
@@ -159,8 +189,9 @@ def test_an_answer_goes_out_only_for_what_is_held(desk: Desk, before: int, after
 @pytest.mark.parametrize("before", [FREE, POLLING, BUSY, ANSWERING])
 def test_a_poll_that_is_out_ends_what_was_before(desk: Desk, before: int) -> None:
     desk.board.set_state(1, before)
+    desk.arrives(EVENT)
     desk.keeper.polling()
-    assert desk.state == POLLING
+    assert (desk.state, desk.held) == (POLLING, None)
 
 
 @pytest.mark.parametrize(("before", "after"), [(FREE, FREE), (POLLING, FREE), (BUSY, BUSY), (ANSWERING, BUSY)])
@@ -169,7 +200,7 @@ def test_on_a_new_connection_nothing_is_out_and_what_was_held_still_is(desk: Des
     desk.board.set_state(1, before)
     desk.keeper.opened(desk.channel.fileno())
     assert desk.state == after
-    assert desk.held[0] == ID
+    assert desk.held == (ID, "", 0)
 
 
 @pytest.mark.parametrize(("before", "after"), [(FREE, FREE), (POLLING, FREE), (BUSY, BUSY), (ANSWERING, ANSWERING)])
@@ -178,19 +209,20 @@ def test_with_a_connection_its_poll_ends_and_not_what_was_held(desk: Desk, befor
     desk.board.set_state(1, before)
     desk.keeper.closed()
     assert desk.state == after
-    assert desk.held[0] == ID
+    assert desk.held == (ID, "", 0)
 
 
 def test_the_life_of_a_slot(desk: Desk) -> None:
     steps = [
         (lambda: desk.keeper.opened(desk.channel.fileno()), FREE),
         (desk.keeper.polling, POLLING),
-        (lambda: desk.keeper.arriving(EVENT), BUSY),
+        (lambda: desk.arrives(EVENT), POLLING),
         (lambda: desk.keeper.received(INVOCATION), BUSY),
         (desk.keeper.answering, ANSWERING),
         (desk.keeper.polling, POLLING),
-        (lambda: desk.keeper.arriving(REPLY), POLLING),
-        (lambda: desk.keeper.arriving(EVENT), BUSY),
+        (lambda: desk.arrives(REPLY), POLLING),
+        (lambda: desk.arrives(EVENT), POLLING),
+        (lambda: desk.keeper.received(INVOCATION), BUSY),
         (desk.keeper.answering, ANSWERING),
         (desk.keeper.closed, ANSWERING),  # it broke in the middle
         (lambda: desk.keeper.opened(desk.channel.fileno()), BUSY),  # and the answer may not have gone out
@@ -229,9 +261,9 @@ def test_a_supervisor_that_is_gone_is_no_failure(desk: Desk) -> None:
 
 def test_a_predecessors_connection_is_handed_over_once() -> None:
     desk = Desk(adopted=42)
-    with desk.supervisor, desk.channel:
-        assert desk.keeper.adopt() == 42
-        assert desk.keeper.adopt() is None
+    assert desk.keeper.adopt() == 42
+    assert desk.keeper.adopt() is None
+    desk.close()
 
 
 def test_most_slots_have_no_predecessor(desk: Desk) -> None:
@@ -246,11 +278,11 @@ def test_a_worker_that_was_killed_has_told_what_it_held(desk: Desk) -> None:
             try:
                 desk.keeper.opened(ours.fileno())
                 desk.keeper.polling()
-                desk.keeper.arriving(EVENT)
+                desk.arrives(EVENT)
                 os.kill(os.getpid(), 9)
             finally:
                 os._exit(1)
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -9
-        assert (desk.state, desk.held) == (BUSY, KNOWN)
+        assert (desk.state, desk.held) == (POLLING, KNOWN)
         _, (copy,), _, _ = socket.recv_fds(desk.supervisor, SLOT_BYTES, 1)
         os.close(copy)

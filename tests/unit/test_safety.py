@@ -77,7 +77,7 @@ def test_mutable_state_is_refused_by_the_name_of_its_attribute(kind: str) -> Non
         function,
         object(),
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__,  # the same in every process that collects tests
 )
 def test_what_nobody_changes_by_accident_is_not(value: object) -> None:
     refuse_shared_state(Handler(value=value))

@@ -41,7 +41,6 @@ class AsyncConnection:
         "_loop",
         "_out",
         "_out_size",
-        "_receive_kept",
         "_received",
         "_sock",
         "_writers",
@@ -68,10 +67,6 @@ class AsyncConnection:
         self._received = received
         self._ended = ended
         self._keeper = keeper
-        if keeper is not None:
-            from polylambda.rapi.keeper import receive_kept
-
-            self._receive_kept = receive_kept
         self._loop = asyncio.get_running_loop()
         self._sock: socket.socket | None = None
         self._out: deque[memoryview] = deque()  # not empty: the socket's writer is registered
@@ -194,10 +189,10 @@ class AsyncConnection:
                 return
             self._wrote = False
             try:
-                if self._keeper is None or current.receiving:
+                if self._keeper is None:
                     data = sock.recv(wire.READ_SIZE)
                 else:
-                    data = self._receive_kept(sock, self._keeper)
+                    data = self._keeper.receive(sock, current.receiving)
             except BlockingIOError:
                 return
             except OSError as error:

@@ -27,7 +27,7 @@ class BlockingConnection:
         waiting: `read` may be ended by `shut`.
     """
 
-    __slots__ = ("_address", "_keeper", "_receive_kept", "_shut", "_sock", "_timeout", "early", "waiting", "wire")
+    __slots__ = ("_address", "_keeper", "_shut", "_sock", "_timeout", "early", "waiting", "wire")
 
     def __init__(self, address: Address, keeper: Keeper | None = None, timeout: float | None = None) -> None:
         """Take where to connect to; a `timeout` is the seconds that every wait on it may take."""
@@ -40,12 +40,7 @@ class BlockingConnection:
         self.waiting = False
         self.wire = wire.Wire(address.text)
         self.wire.close()
-        if keeper is None:
-            return
-        from polylambda.rapi.keeper import receive_kept
-
-        self._receive_kept = receive_kept
-        if (fd := keeper.adopt()) is not None:
+        if keeper is not None and (fd := keeper.adopt()) is not None:
             self._sock = _socket.socket(fileno=fd)
             self.wire = wire.Wire(address.text)
             self.wire.adopt()
@@ -113,10 +108,13 @@ class BlockingConnection:
             if self._shut:
                 self._end_waiting(sock)  # what `shut` saw coming may have been no event
             try:
-                if self._keeper is None or current.receiving:
+                if self._keeper is None:
                     current.receive(sock.recv(wire.READ_SIZE))
                 else:
-                    current.receive(self._receive_kept(sock, self._keeper))
+                    if not current.receiving:
+                        # What comes in while this waits must stay where it is, should the process be killed.
+                        sock.recv(1, _socket.MSG_PEEK)
+                    current.receive(self._keeper.receive(sock, current.receiving))
             except OSError as error:
                 raise self._address.broken(error) from error
         if self._keeper is not None and isinstance(event, Invocation):

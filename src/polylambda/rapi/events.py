@@ -44,6 +44,21 @@ class Invocation:
         self.client_context = get(names.CLIENT_CONTEXT, "")
         self.cognito_identity = get(names.COGNITO_IDENTITY, "")
 
+    def like(self, request_id: str, invocation_id: str, deadline_ms: str, trace_id: str) -> Invocation:
+        """Return another invocation that differs in these, and has no payload yet."""
+        other = Invocation.__new__(Invocation)
+        other.payload = b""
+        other.request_id = request_id
+        other.invocation_id = invocation_id
+        other.deadline_ms = deadline_ms
+        other.function_arn = self.function_arn
+        other.trace_id = trace_id
+        other.content_type = self.content_type
+        other.tenant_id = self.tenant_id
+        other.client_context = self.client_context
+        other.cognito_identity = self.cognito_identity
+        return other
+
     def __repr__(self) -> str:
         return f"<Invocation {self.request_id} with {len(self.payload)} bytes of {self.content_type}>"
 

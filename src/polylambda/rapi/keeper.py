@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import _socket
-
-from polylambda.rapi.wire import READ_SIZE
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Final, Protocol
+    import _socket
+    from typing import Protocol
 
     from polylambda.rapi.events import Invocation
 else:
     Protocol = object
-
-PEEK_SIZE: Final = 4096  # bytes; the head of an event, and the reply before it, nearly always fit
 
 
 class Keeper(Protocol):
@@ -29,8 +24,12 @@ class Keeper(Protocol):
     def closed(self) -> None:
         """The connection is given up."""
 
-    def arriving(self, head: bytes) -> None:
-        """These are the first bytes of what can be read; they have not been read."""
+    def receive(self, sock: _socket.socket, begun: bool) -> bytes:
+        """Read from `sock` in such a way that an event is known as soon as it has left the socket. Raises OSError.
+
+        `begun` says that what comes is the rest of something.
+        """
+        raise NotImplementedError
 
     def received(self, invocation: Invocation) -> None:
         """The slot holds an invocation."""
@@ -40,10 +39,3 @@ class Keeper(Protocol):
 
     def polling(self) -> None:
         """A poll is out, and the slot holds nothing."""
-
-
-def receive_kept(sock: _socket.socket, keeper: Keeper) -> bytes:
-    """Read from `sock` what `keeper` has seen, and nothing that came in meanwhile."""
-    head = sock.recv(PEEK_SIZE, _socket.MSG_PEEK)
-    keeper.arriving(head)
-    return sock.recv(len(head) if 0 < len(head) < PEEK_SIZE else READ_SIZE)

@@ -22,7 +22,7 @@ from __future__ import annotations
 import sys
 
 from polylambda.errors import ConnectionLost, LocalProtocolError, ProtocolError
-from polylambda.rapi import h1
+from polylambda.rapi import familiar, h1
 from polylambda.rapi import headers as names
 from polylambda.rapi.events import ANSWER, CALL, POLL, Invocation, Reply
 
@@ -251,7 +251,10 @@ class Wire:
             return None
         try:
             while self.state is not CLOSED:
-                if self.state is not POLLING and self._accepted_again():
+                if self.state is POLLING:
+                    if self._head is None and (invocation := self._familiar_event()) is not None:
+                        return invocation
+                elif self._accepted_again():
                     return self._accepted
                 payload = self._begin_reply() if self._head is None else self._continue_reply()
                 if payload is None:
@@ -281,6 +284,25 @@ class Wire:
         self._replied(keep_alive=True)
         return True
 
+    def _familiar_event(self) -> Invocation | None:
+        """Take an event that has come whole, and whose head differs from an earlier one in a few values only."""
+        buffer = self._buffer
+        if self._foreign or isinstance(buffer, bytearray):
+            return None
+        head_end = buffer.find(h1.HEAD_END) + 4
+        recalled = familiar.recall(buffer, head_end)
+        if recalled is None:
+            return None
+        invocation, length = recalled
+        end = head_end + length
+        if len(buffer) < end:
+            return None
+        invocation.payload = buffer[head_end:end]
+        self._buffer = buffer[end:]
+        self._scanned = 0
+        self._replied(keep_alive=True)
+        return invocation
+
     def _begin_reply(self) -> bytes | None:
         """Read the head of a reply, and its body if that has come as well; None when bytes are missing."""
         buffer = self._buffer
@@ -305,9 +327,12 @@ class Wire:
         keep_alive = h1.keeps_alive(version, headers) and not isinstance(self._body, h1.ClosedBody)
         self._head = (status, keep_alive, headers)
         payload = self._continue_reply()
-        if status == 202 and keep_alive and payload is not None:
-            self._accepted = Reply(ANSWER, status, headers, payload)
-            self._accepted_bytes = buffer[: len(buffer) - len(self._buffer)]
+        if keep_alive and payload is not None:
+            if status == 202:
+                self._accepted = Reply(ANSWER, status, headers, payload)
+                self._accepted_bytes = buffer[: len(buffer) - len(self._buffer)]
+            elif status == 200 and isinstance(self._body, h1.FixedBody):
+                familiar.remember(buffer[: head_end + 4], headers)
         return payload
 
     def _continue_reply(self) -> bytes | None:

@@ -4,14 +4,20 @@ A worker that is killed says nothing any more; the board says it for it: which i
 whether its connection carries a poll that the platform has not answered.
 
     FREE        no poll is out: the worker is about to connect, or has not begun
-    POLLING     a poll is out
-    BUSY        an event has come in, or is about to be read
+    POLLING     a poll is out; if an event is in the inbox, it has come in
+    BUSY        an event has come in
     ANSWERING   its answer and the next poll are going out in one write, or have gone out
+
+What a slot waits for is received into its inbox, which is part of the board: so there is no moment at which an event has
+left the connection and is known to nobody but a worker that may be killed.
 """
 
 from __future__ import annotations
 
 import mmap
+
+from polylambda.rapi import headers as names
+from polylambda.rapi.h1 import HEAD_END
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,14 +28,20 @@ POLLING: Final = 1
 BUSY: Final = 2
 ANSWERING: Final = 3
 
-_ENTRY = 256  # bytes a slot: state (1), lengths of the ids (1 each), deadline in milliseconds (8), the ids
-_DEADLINE_AT = 3
-_IDS_AT = 11
-_ID_LENGTH = (_ENTRY - _IDS_AT) // 2  # bytes of each id; the platform's are UUIDs of 36
+_ROW: Final = 4096  # bytes a slot: state (1), whether it has held an invocation (1), the inbox
+INBOX_AT: Final = 16
+INBOX_SIZE: Final = _ROW - INBOX_AT  # bytes; the head of an event, and the reply before it, nearly always fit
+NOTHING: Final = bytes(INBOX_SIZE)
+HOLDS: Final = bytes((BUSY, 1))  # the beginning of the row of a slot that is BUSY
+
+_REQUEST_ID: Final = f"\r\n{names.REQUEST_ID}:".encode()
+_INVOCATION_ID: Final = f"\r\n{names.INVOCATION_ID}:".encode()
+_DEADLINE: Final = f"\r\n{names.DEADLINE_MS}:".encode()
+_MAX_ID: Final = 1000  # bytes; the platform's are UUIDs of 36
 
 
 class Held:
-    """What a busy slot holds: the ids, and the deadline in seconds since the epoch (0: unknown)."""
+    """What a slot holds: the ids, and the deadline in seconds since the epoch (0: unknown)."""
 
     __slots__ = ("deadline", "invocation_id", "request_id")
 
@@ -45,50 +57,64 @@ class Board:
     __slots__ = ("_memory",)
 
     def __init__(self, slots: int) -> None:
-        self._memory = mmap.mmap(-1, slots * _ENTRY)
+        self._memory = memoryview(mmap.mmap(-1, slots * _ROW))
+
+    def row(self, slot: int) -> memoryview:
+        """Return a slot's memory: its state first, the inbox from INBOX_AT on."""
+        return self._memory[slot * _ROW : (slot + 1) * _ROW]
 
     def state(self, slot: int) -> int:
         """Return what the slot is at."""
-        return self._memory[slot * _ENTRY]
+        return self._memory[slot * _ROW]
 
     def set_state(self, slot: int, state: int) -> None:
-        """Note what the slot is at now; for BUSY see `hold`."""
-        self._memory[slot * _ENTRY] = state
+        """Note what the slot is at now."""
+        self._memory[slot * _ROW] = state
+
+    def inbox(self, slot: int) -> memoryview:
+        """Return the part of the row that what comes in for the slot is received into, from its beginning."""
+        return self.row(slot)[INBOX_AT:]
+
+    def clear(self, slot: int) -> None:
+        """Forget what is in the inbox."""
+        self.inbox(slot)[:] = NOTHING
 
     def hold(self, slot: int, request_id: bytes, invocation_id: bytes, deadline_ms: bytes) -> None:
-        """Note that the slot holds an invocation: the values are those of its headers."""
-        request_id = request_id[:_ID_LENGTH]
-        invocation_id = invocation_id[:_ID_LENGTH]
-        deadline = int(deadline_ms) if deadline_ms.isdigit() and len(deadline_ms) < 19 else 0
-        row = b"%c%c%b%b%b" % (
-            len(request_id),
-            len(invocation_id),
-            deadline.to_bytes(8, "little"),
-            request_id,
-            invocation_id,
-        )
-        at = slot * _ENTRY
-        memory = self._memory
-        memory[at + 1 : at + 1 + len(row)] = row
-        memory[at] = BUSY  # last, so that whoever reads it finds the ids
+        """Note that the slot holds an invocation whose head is not, or not wholly, in the inbox: its headers' values."""
+        values = zip((_REQUEST_ID, _INVOCATION_ID, _DEADLINE), (request_id, invocation_id, deadline_ms), strict=True)
+        text = b"".join(name + value[:_MAX_ID] for name, value in values) + HEAD_END
+        self.inbox(slot)[:] = text + NOTHING[len(text) :]
+        self.row(slot)[:2] = HOLDS  # last, so that whoever reads it finds the ids
 
     def renew(self, slot: int, state: int) -> None:
         """Note what a slot is at that passes to another worker, and forget what it held."""
-        at = slot * _ENTRY
-        self._memory[at] = state
-        self._memory[at + 1] = 0
+        self.clear(slot)
+        self.row(slot)[:2] = bytes((state, 0))
 
     def was_used(self, slot: int) -> bool:
         """Say whether the slot has held an invocation since it was made or renewed."""
-        return self._memory[slot * _ENTRY + 1] > 0
+        return self._memory[slot * _ROW + 1] > 0 or self.held(slot) is not None
 
-    def held(self, slot: int) -> Held:
-        """Return what a slot that is BUSY or ANSWERING holds."""
-        at = slot * _ENTRY
-        row = self._memory[at : at + _ENTRY]
-        middle = _IDS_AT + row[1]
+    def held(self, slot: int) -> Held | None:
+        """Return what is in a slot's inbox; None when that is no event, or its id is not whole."""
+        inbox = self.inbox(slot).tobytes()
+        lowered = inbox.lower()
+        request_id = _value(inbox, lowered, _REQUEST_ID)
+        if not request_id:
+            return None
+        deadline = _value(inbox, lowered, _DEADLINE)
+        known = deadline.isdigit() and len(deadline) < 19
         return Held(
-            row[_IDS_AT:middle].decode("latin-1"),
-            row[middle : middle + row[2]].decode("latin-1"),
-            int.from_bytes(row[_DEADLINE_AT:_IDS_AT], "little") / 1000,
+            request_id.decode("latin-1"),
+            _value(inbox, lowered, _INVOCATION_ID).decode("latin-1"),
+            int(deadline) / 1000 if known else 0,
         )
+
+
+def _value(head: bytes, lowered: bytes, name: bytes) -> bytes:
+    """The value of a header, empty when there is none or its end has not come."""
+    at = lowered.find(name)
+    if at < 0:
+        return b""
+    at += len(name)
+    return head[at : max(at, head.find(b"\r\n", at))].strip()

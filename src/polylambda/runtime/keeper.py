@@ -2,18 +2,19 @@
 
 The supervisor holds a copy of every connection. When a worker is killed, a poll that the platform has not answered is
 neither lost nor answered by nobody: the connection goes to the worker's successor, poll and all. And since what comes in
-is noted before it is read, an event that a worker was killed with is always known.
+is received into the board, an event that a worker was killed with is always known.
 """
 
 from __future__ import annotations
 
 import socket
 
-from polylambda.rapi import headers as names
-from polylambda.runtime.board import ANSWERING, BUSY, FREE, POLLING
+from polylambda.rapi.wire import READ_SIZE
+from polylambda.runtime.board import ANSWERING, BUSY, FREE, HOLDS, INBOX_SIZE, NOTHING, POLLING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import _socket
     from typing import Final
 
     from polylambda.rapi.events import Invocation
@@ -21,15 +22,14 @@ if TYPE_CHECKING:
 
 SLOT_BYTES: Final = 4
 
-_REQUEST_ID = f"\r\n{names.REQUEST_ID}:".encode()
-_INVOCATION_ID = f"\r\n{names.INVOCATION_ID}:".encode()
-_DEADLINE = f"\r\n{names.DEADLINE_MS}:".encode()
-
 
 class SlotKeeper:
-    """Keeps one slot's row of the board: see `rapi.keeper.Keeper`."""
+    """Keeps one slot's row of the board: see `rapi.keeper.Keeper`.
 
-    __slots__ = ("_adopted", "_board", "_channel", "_slot")
+    It writes the row itself, since it does so several times an invocation.
+    """
+
+    __slots__ = ("_adopted", "_board", "_channel", "_inbox", "_row", "_slot", "_used", "_whole")
 
     def __init__(self, board: Board, channel: socket.socket, slot: int, adopted: int | None) -> None:
         """Keep the row of `slot`.
@@ -44,6 +44,10 @@ class SlotKeeper:
         self._channel = channel
         self._slot = slot
         self._adopted = adopted
+        self._row = board.row(slot)
+        self._inbox = board.inbox(slot)
+        self._used = 0  # bytes at the beginning of the inbox that are not clear
+        self._whole = False  # what has come in since began in the inbox, and was read at once
 
     def adopt(self) -> int | None:
         """Return the descriptor of the predecessor's connection, once."""
@@ -52,8 +56,7 @@ class SlotKeeper:
 
     def opened(self, fd: int) -> None:
         """Give the supervisor a copy of a new connection, on which nothing is out."""
-        state = self._board.state(self._slot)
-        self._board.set_state(self._slot, BUSY if state in (BUSY, ANSWERING) else FREE)
+        self._row[0] = BUSY if self._row[0] in (BUSY, ANSWERING) else FREE
         try:
             socket.send_fds(self._channel, [self._slot.to_bytes(SLOT_BYTES, "little")], [fd])
         except OSError:
@@ -61,37 +64,38 @@ class SlotKeeper:
 
     def closed(self) -> None:
         """Note that no poll is out any more."""
-        if self._board.state(self._slot) == POLLING:
-            self._board.set_state(self._slot, FREE)
+        if self._row[0] == POLLING:
+            self._row[0] = FREE
 
-    def arriving(self, head: bytes) -> None:
-        """Note the event whose head this is, if it is one."""
-        lowered = head.lower()
-        request_id = _value(head, lowered, _REQUEST_ID)
-        if request_id:
-            invocation_id, deadline = _value(head, lowered, _INVOCATION_ID), _value(head, lowered, _DEADLINE)
-            self._board.hold(self._slot, request_id, invocation_id, deadline)
+    def receive(self, sock: _socket.socket, begun: bool) -> bytes:
+        """Read from `sock`: into the inbox, unless an event is there or has `begun` to come in. Raises OSError."""
+        if begun or self._row[0] >= BUSY:
+            self._whole = False
+            return sock.recv(READ_SIZE)
+        inbox = self._inbox
+        if self._used:
+            inbox[: self._used] = NOTHING[: self._used]
+        self._whole = True
+        size = self._used = sock.recv_into(inbox)
+        return inbox[:size].tobytes()
 
     def received(self, invocation: Invocation) -> None:
-        """Note the event, unless its head came in one piece and was noted before."""
-        if self._board.state(self._slot) != BUSY:
+        """Note the event, which has been received to its end."""
+        if self._whole:
+            self._row[:2] = HOLDS
+        else:
             ids = invocation.request_id, invocation.invocation_id, invocation.deadline_ms
-            self._board.hold(self._slot, *(each.encode("latin-1", "replace") for each in ids))
+            self._board.hold(self._slot, *[each.encode("latin-1", "replace") for each in ids])
+            self._used = INBOX_SIZE
 
     def answering(self) -> None:
         """An answer and the next poll are about to go out in one write."""
-        if self._board.state(self._slot) == BUSY:
-            self._board.set_state(self._slot, ANSWERING)
+        if self._row[0] == BUSY:
+            self._row[0] = ANSWERING
 
     def polling(self) -> None:
         """A poll is out, and the slot holds nothing."""
-        self._board.set_state(self._slot, POLLING)
-
-
-def _value(head: bytes, lowered: bytes, name: bytes) -> bytes:
-    """The value of a header, empty when there is none or its end has not come."""
-    at = lowered.find(name)
-    if at < 0:
-        return b""
-    at += len(name)
-    return head[at : max(at, head.find(b"\r\n", at))].strip()
+        self._row[0] = POLLING
+        if self._used:
+            self._inbox[: self._used] = NOTHING[: self._used]
+            self._used = 0

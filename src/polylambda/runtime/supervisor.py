@@ -17,10 +17,9 @@ from polylambda.errors import PolylambdaError, RuntimeApiError
 from polylambda.rapi import headers as names
 from polylambda.rapi.blocking import BlockingClient
 from polylambda.rapi.events import Invocation
-from polylambda.rapi.keeper import PEEK_SIZE
 from polylambda.report import ErrorReport
 from polylambda.runtime import lifeline
-from polylambda.runtime.board import ANSWERING, BUSY, FREE, POLLING, Board
+from polylambda.runtime.board import ANSWERING, BUSY, FREE, POLLING, Board, Held
 from polylambda.runtime.keeper import SLOT_BYTES, SlotKeeper
 from polylambda.runtime.share import Share
 
@@ -238,36 +237,36 @@ class Supervisor:
         With `abandon` nobody may come soon to take the poll over: it is given up.
         """
         state = self._board.state(slot)
-        if state == POLLING and abandon:
-            state = self._abandon(slot)
-        polls = state == POLLING
+        held = None if state == FREE else self._board.held(slot)
+        if state == POLLING and held is None and abandon:
+            held = self._abandon(slot)
+            state = FREE
+        polls = state in (POLLING, ANSWERING)
         answered = False
         if state == BUSY:
             self._drop(slot)  # so that an answer that was cut off is known to be none
-        if state in (BUSY, ANSWERING):
-            status = self._post_error(slot, how)
+        if held is not None:
+            status = self._post_error(held, how)
             answered = 200 <= status < 300
-            polls = state == ANSWERING and status == 400  # its answer had gone out, and the poll behind it
+            polls = polls and status == 400  # its answer had gone out, and the poll behind it
         if not polls:
             self._drop(slot)
         self._board.renew(slot, POLLING if polls else FREE)
         return answered
 
-    def _abandon(self, slot: int) -> int:
-        """Note the event that has come for a poll, if one has, and return the slot's new state."""
-        self._board.set_state(slot, FREE)
+    def _abandon(self, slot: int) -> Held | None:
+        """Return the event that has come for a poll which nobody takes over, if one has."""
+        self._board.clear(slot)
         if slot in self._connections:
             with socket.socket(fileno=os.dup(self._connections[slot])) as connection:
                 try:
-                    head = connection.recv(PEEK_SIZE, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+                    connection.recv_into(self._board.inbox(slot), 0, socket.MSG_PEEK | socket.MSG_DONTWAIT)
                 except OSError:
-                    head = b""
-            SlotKeeper(self._board, self._theirs, slot, None).arriving(head)
-        return self._board.state(slot)
+                    return None
+        return self._board.held(slot)
 
-    def _post_error(self, slot: int, how: str) -> int:
-        """Answer what a slot holds with an error, and return the platform's status, 0 for none."""
-        held = self._board.held(slot)
+    def _post_error(self, held: Held, how: str) -> int:
+        """Answer what a slot held with an error, and return the platform's status, 0 for none."""
         headers = {names.REQUEST_ID: held.request_id, names.INVOCATION_ID: held.invocation_id}
         message = f"RequestId: {held.request_id} Error: the worker process that handled it {how}"
         report = ErrorReport("Runtime.ExitError", message, held.request_id, [])
@@ -292,7 +291,7 @@ class Supervisor:
             for slot in worker.slots:
                 if worker.pid and self._board.state(slot) == BUSY:
                     held = self._board.held(slot)
-                    if 0 < held.deadline < due:
+                    if held is not None and 0 < held.deadline < due:
                         _log.error("invocation %s is past its deadline: its process is killed", held.request_id)
                         _signal([worker], signal.SIGKILL)
                         break
