@@ -7,15 +7,15 @@ places where they were the last time, and nothing else is parsed. Whatever is no
 from __future__ import annotations
 
 from polylambda.rapi import headers as names
-from polylambda.rapi.events import Invocation
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
+    from polylambda.rapi.events import Invocation
+
 _LENGTH: Final = "content-length"
 _VARYING: Final = (names.REQUEST_ID, names.INVOCATION_ID, names.DEADLINE_MS, names.TRACE_ID, _LENGTH, "date")
-_MAX_HEADS: Final = 32  # one for each length; the rest is parsed every time
 
 
 class FamiliarHead:
@@ -60,21 +60,3 @@ class FamiliarHead:
         if not request or " " in ids or not f"{ids}{date}".isprintable() or not ids.isascii() or not length.isdigit():
             return None
         return self._example.like(request, attempt, deadline, trace), int(length)
-
-
-_known: dict[int, FamiliarHead] = {}  # by the length of the head
-
-
-def recall(data: bytes, head_length: int) -> tuple[Invocation, int] | None:
-    """Return the event that `data` begins with, without its payload, and how long that is; None: its head is not familiar."""
-    known = _known.get(head_length)
-    return None if known is None else known.read(data[:head_length].decode("latin-1"))
-
-
-def remember(head: bytes, headers: dict[str, str]) -> None:
-    """Take note of the head (with the empty line at its end) of an event, which was parsed."""
-    if len(_known) < _MAX_HEADS and len(head) not in _known:
-        try:
-            _known[len(head)] = FamiliarHead(head, Invocation(b"", headers))
-        except ValueError:
-            pass  # a kind of head that is parsed every time

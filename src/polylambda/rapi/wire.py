@@ -22,7 +22,7 @@ from __future__ import annotations
 import sys
 
 from polylambda.errors import ConnectionLost, LocalProtocolError, ProtocolError
-from polylambda.rapi import familiar, h1
+from polylambda.rapi import h1
 from polylambda.rapi import headers as names
 from polylambda.rapi.events import ANSWER, CALL, POLL, Invocation, Reply
 
@@ -30,6 +30,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
+    from polylambda.rapi.familiar import FamiliarHead
     from polylambda.report import ErrorReport
 
 USER_AGENT: Final = "polylambda-python/{}.{}.{}".format(*sys.version_info[:3])
@@ -69,6 +70,10 @@ _REPLIED: Final[dict[str, tuple[str, str]]] = {
     ENDED: (ANSWER, CLOSED),  # the platform wants a new connection after a stream
     CALLING: (CALL, IDLE),
 }
+
+
+_MAX_FAMILIAR: Final = 32  # the rest is parsed every time
+_familiar: dict[int, FamiliarHead] = {}  # heads of events that were parsed, by their length
 
 
 class Wire:
@@ -290,8 +295,8 @@ class Wire:
         if self._foreign or isinstance(buffer, bytearray):
             return None
         head_end = buffer.find(h1.HEAD_END) + 4
-        recalled = familiar.recall(buffer, head_end)
-        if recalled is None:
+        known = _familiar.get(head_end)
+        if known is None or (recalled := known.read(buffer[:head_end].decode("latin-1"))) is None:
             return None
         invocation, length = recalled
         end = head_end + length
@@ -332,7 +337,7 @@ class Wire:
                 self._accepted = Reply(ANSWER, status, headers, payload)
                 self._accepted_bytes = buffer[: len(buffer) - len(self._buffer)]
             elif status == 200 and isinstance(self._body, h1.FixedBody):
-                familiar.remember(buffer[: head_end + 4], headers)
+                _remember(buffer[: head_end + 4], headers)
         return payload
 
     def _continue_reply(self) -> bytes | None:
@@ -391,6 +396,17 @@ class Wire:
             raise ConnectionLost(
                 f"the Runtime API at {self._host} (AWS_LAMBDA_RUNTIME_API) closed the connection{where}"
             )
+
+
+def _remember(head: bytes, headers: dict[str, str]) -> None:
+    """Take note of the head of an event (with the empty line at its end), which was parsed."""
+    if len(_familiar) < _MAX_FAMILIAR and len(head) not in _familiar:
+        from polylambda.rapi.familiar import FamiliarHead
+
+        try:
+            _familiar[len(head)] = FamiliarHead(head, Invocation(b"", headers))
+        except ValueError:
+            pass  # a kind of head that is parsed every time
 
 
 def _body(status: int, headers: dict[str, str]) -> h1.FixedBody | h1.ChunkedBody | h1.ClosedBody:
