@@ -7,7 +7,7 @@ ARGS ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help venv tools lint types contracts unit-elsewhere pytest test demo bench format clean
+.PHONY: help venv tools lint types contracts unit-elsewhere pytest contamination test demo bench format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,7 +39,10 @@ unit-elsewhere: venv ## run the unit tests on every other Python from 3.11 on
 
 pytest: tools ## run all tests on one Python
 	@echo "==> all tests on $$($(BIN)/python --version)"
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses auto $(ARGS)
+
+contamination: venv ## send 20,000 invocations through 64 slots in each mode, and look for mix-ups
+	@$(BIN)/python -m pytest --verbose --invocations 20000 tests/integration/test_managed_contamination.py $(ARGS)
 
 # Recursive, so that the order holds under `make -j` and pytest's summary is the last line.
 test: ## check and test everything

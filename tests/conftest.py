@@ -17,6 +17,12 @@ hypothesis.settings.register_profile("polylambda", deadline=None, derandomize=Tr
 hypothesis.settings.register_profile("explore", deadline=None, max_examples=2000)
 hypothesis.settings.load_profile("polylambda")
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the contamination test be run with as many invocations as one has patience for."""
+    parser.addoption("--invocations", type=int, default=4000, help="of the contamination test, in each mode")
+
+
 _FOREIGN = (
     "AWS_",
     "_AWS_",

@@ -119,7 +119,7 @@ def test_links():
 
 def test_index_names_every_page():
     index = (ROOT / "docs" / "README.md").read_text()
-    assert set(re.findall(r"\((\w+\.md)\)", index)) == {page.name for page in PAGES if page.stem != "README"}
+    assert set(re.findall(r"\(([\w-]+\.md)\)", index)) == {page.name for page in PAGES if page.stem != "README"}
 
 
 # Tables and diagrams
