@@ -7,12 +7,11 @@ places where they were the last time, and nothing else is parsed. Whatever is no
 from __future__ import annotations
 
 from polylambda.rapi import headers as names
+from polylambda.rapi.events import Invocation
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
-
-    from polylambda.rapi.events import Invocation
 
 _LENGTH: Final = "content-length"
 _VARYING: Final = (names.REQUEST_ID, names.INVOCATION_ID, names.DEADLINE_MS, names.TRACE_ID, _LENGTH, "date")
@@ -60,3 +59,12 @@ class FamiliarHead:
         if not request or " " in ids or not f"{ids}{date}".isprintable() or not ids.isascii() or not length.isdigit():
             return None
         return self._example.like(request, attempt, deadline, trace), int(length)
+
+
+def remember(known: dict[int, FamiliarHead], head: bytes, headers: dict[str, str]) -> None:
+    """Add the head of an event (with the empty line at its end), which was parsed, to those `known` by their length."""
+    if len(head) not in known:
+        try:
+            known[len(head)] = FamiliarHead(head, Invocation(b"", headers))
+        except ValueError:
+            pass  # a kind of head that is parsed every time

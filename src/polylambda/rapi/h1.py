@@ -8,6 +8,7 @@ lengths that differ.
 from __future__ import annotations
 
 from polylambda.errors import ProtocolError
+from polylambda.rapi.headers import OCTET_STREAM
 
 HEAD_END = b"\r\n\r\n"
 MAX_HEAD = 1024 * 1024 + 64 * 1024  # bytes; the platform's own limit for an invocation's metadata is 1 MiB
@@ -222,6 +223,21 @@ class ChunkedBody:
             if self._block:
                 self.trailers = _headers(_lines(b"\r\n".join(self._block)))
             self.complete = True
+
+
+def reply_body(status: int, headers: dict[str, str]) -> FixedBody | ChunkedBody | ClosedBody:
+    """Return what reads the body of a reply: RFC 9112, section 6.3. Raises ProtocolError."""
+    if status < 200 or status in (204, 304):
+        return FixedBody(0)
+    if is_chunked(headers):
+        return ChunkedBody()
+    length = content_length(headers)
+    return ClosedBody() if length is None else FixedBody(length)
+
+
+def media_type(text: str) -> str:
+    """Return `text` as the value of Content-Type, unless it would end the header's line: it is a handler's word."""
+    return text if text.isprintable() else OCTET_STREAM
 
 
 def _lines(head: bytes) -> list[str]:

@@ -13,8 +13,8 @@ RFC 9112, section 9.3.2), and that is as far ahead as we send. So one word says 
     CALLING     any other request was sent, its reply is to come
     CLOSED      the connection is used up; what had no reply yet gets none
 
-`_SENT` is the table of what may be sent when, and `_REPLIED` says what a reply is the reply to. What to do about a refusal,
-a lost connection or a slow server is for the drivers, `blocking` and `aio`.
+`_SENT` says what may be sent when, `_REPLIED` what a reply is the reply to. What to do about a refusal, a lost connection or a
+slow server is for the drivers, `blocking` and `aio`.
 """
 
 from __future__ import annotations
@@ -49,9 +49,7 @@ STREAM: Final = "stream"
 CHUNK: Final = "chunk"
 END: Final = "end"
 
-# Bytes to ask the socket for at a time. From 128 KiB on the C library maps and unmaps memory for every read, which costs
-# more than all the rest of a small one.
-READ_SIZE: Final = 64 * 1024
+READ_SIZE: Final = 64 * 1024  # bytes at a time; from 128 KiB on the C library maps memory for every read
 
 _SENT: Final[dict[str, dict[str, str]]] = {
     POLL: {IDLE: POLLING, ANSWERED: AHEAD},
@@ -148,7 +146,7 @@ class Wire:
         self._step(ANSWER)
         return (
             f"POST {names.INVOCATION_PATH}{invocation.request_id}/response{self._suffix}{_echo(invocation)}"
-            f"Content-Type: {_media_type(content_type)}\r\nContent-Length: {length}\r\n\r\n"
+            f"Content-Type: {h1.media_type(content_type)}\r\nContent-Length: {length}\r\n\r\n"
         ).encode()
 
     def error(self, invocation: Invocation, report: ErrorReport) -> bytes:
@@ -162,7 +160,7 @@ class Wire:
         self._step(STREAM)
         return (
             f"POST {names.INVOCATION_PATH}{invocation.request_id}/response{self._suffix}{_echo(invocation)}"
-            f"Content-Type: {_media_type(content_type)}\r\nLambda-Runtime-Function-Response-Mode: streaming\r\n"
+            f"Content-Type: {h1.media_type(content_type)}\r\nLambda-Runtime-Function-Response-Mode: streaming\r\n"
             "Transfer-Encoding: chunked\r\n"
             "Trailer: Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body\r\n\r\n"
         ).encode()
@@ -298,8 +296,7 @@ class Wire:
         known = _familiar.get(head_end)
         if known is None or (recalled := known.read(buffer[:head_end].decode("latin-1"))) is None:
             return None
-        invocation, length = recalled
-        end = head_end + length
+        invocation, end = recalled[0], head_end + recalled[1]
         if len(buffer) < end:
             return None
         invocation.payload = buffer[head_end:end]
@@ -328,7 +325,7 @@ class Wire:
         self._scanned = 0
         status, version, headers = h1.parse_response_head(buffer[:head_end])
         self._buffer = buffer[head_end + 4 :]
-        self._body = _body(status, headers)
+        self._body = h1.reply_body(status, headers)
         keep_alive = h1.keeps_alive(version, headers) and not isinstance(self._body, h1.ClosedBody)
         self._head = (status, keep_alive, headers)
         payload = self._continue_reply()
@@ -336,8 +333,10 @@ class Wire:
             if status == 202:
                 self._accepted = Reply(ANSWER, status, headers, payload)
                 self._accepted_bytes = buffer[: len(buffer) - len(self._buffer)]
-            elif status == 200 and isinstance(self._body, h1.FixedBody):
-                _remember(buffer[: head_end + 4], headers)
+            elif status == 200 and isinstance(self._body, h1.FixedBody) and len(_familiar) < _MAX_FAMILIAR:
+                from polylambda.rapi.familiar import remember
+
+                remember(_familiar, buffer[: head_end + 4], headers)
         return payload
 
     def _continue_reply(self) -> bytes | None:
@@ -398,34 +397,8 @@ class Wire:
             )
 
 
-def _remember(head: bytes, headers: dict[str, str]) -> None:
-    """Take note of the head of an event (with the empty line at its end), which was parsed."""
-    if len(_familiar) < _MAX_FAMILIAR and len(head) not in _familiar:
-        from polylambda.rapi.familiar import FamiliarHead
-
-        try:
-            _familiar[len(head)] = FamiliarHead(head, Invocation(b"", headers))
-        except ValueError:
-            pass  # a kind of head that is parsed every time
-
-
-def _body(status: int, headers: dict[str, str]) -> h1.FixedBody | h1.ChunkedBody | h1.ClosedBody:
-    """What reads the body of a reply: RFC 9112, section 6.3."""
-    if status < 200 or status in (204, 304):
-        return h1.FixedBody(0)
-    if h1.is_chunked(headers):
-        return h1.ChunkedBody()
-    length = h1.content_length(headers)
-    return h1.ClosedBody() if length is None else h1.FixedBody(length)
-
-
 def _echo(invocation: Invocation) -> str:
     """The header that names the attempt, when the platform gave it a name."""
     if not invocation.invocation_id:
         return ""
     return f"Lambda-Runtime-Invocation-Id: {invocation.invocation_id}\r\n"
-
-
-def _media_type(text: str) -> str:
-    """`text`, unless it would end the header's line: it is a handler's word."""
-    return text if text.isprintable() else names.OCTET_STREAM
