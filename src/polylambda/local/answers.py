@@ -48,6 +48,11 @@ class Head:
         """Whether HTTP allows a body after this status."""
         return self.status not in (204, 205, 304)
 
+    def with_headers(self, lines: tuple[tuple[bytes, bytes], ...]) -> Head:
+        """Return the same head with `lines`, in place of headers of the same names."""
+        names = {name for name, _ in lines}
+        return Head(status=self.status, headers=(*(one for one in self.headers if one[0] not in names), *lines))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:

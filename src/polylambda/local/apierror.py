@@ -23,6 +23,7 @@ class ApiError(PolylambdaError):
         self.status = status
         self.name = name
         self.message = message
+        self.message_member = "Message" if name in _CAPITAL else "message"
         self.members = members
 
     def __str__(self) -> str:
@@ -31,13 +32,12 @@ class ApiError(PolylambdaError):
     def answer(self) -> Answer:
         """Return the HTTP response that tells it."""
         kind = "User" if self.status < 500 else "Service"
-        message = "Message" if self.name in _CAPITAL else "message"
         headers = [(b"content-type", JSON.encode()), (b"x-amzn-errortype", self.name.encode())]
         if self.status == 429:
             headers.append((b"retry-after", b"1"))
         return Answer(
             head=Head(status=self.status, headers=tuple(headers)),
-            body=json.dumps({"Type": kind, message: self.message, **self.members}).encode(),
+            body=json.dumps({"Type": kind, self.message_member: self.message, **self.members}).encode(),
         )
 
 

@@ -120,8 +120,8 @@ class Exchange:
             length = (b"content-length", str(len(answer.body)).encode())
             head = Head(status=head.status, headers=(*head.headers, length))
         await self.start(head)
-        await self.write(answer.body)
-        await self.finish()
+        body = answer.body if head.has_body else b""
+        await self._send({"type": "http.response.body", "body": body, "more_body": False})
 
     async def _disconnected(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":

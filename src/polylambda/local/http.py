@@ -13,9 +13,10 @@ import uvicorn
 from polylambda.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    import asyncio
+    from collections.abc import Awaitable, Callable, Generator
 
-    from polylambda.local.app import LocalApp
+    from polylambda.local.exchange import Receive, Scope, Send
 
 
 class HttpServer(uvicorn.Server):
@@ -24,10 +25,33 @@ class HttpServer(uvicorn.Server):
     uvicorn's own server, except that signals and log lines are left to us.
     """
 
-    def __init__(self, app: LocalApp, sock: socket.socket) -> None:
-        """Serve `app` on `sock`, which listens already."""
+    def __init__(
+        self,
+        app: Callable[[Scope, Receive, Send], Awaitable[None]],
+        sock: socket.socket,
+        *,
+        protocol: type[asyncio.Protocol] | None = None,
+        keep_alive: int = 5,
+    ) -> None:
+        """Describe the server.
+
+        Args:
+            app: what it serves.
+            sock: where; it listens already.
+            protocol: one of uvicorn's HTTP protocols, or a child of one; None: uvicorn chooses.
+            keep_alive: seconds that a connection may be idle.
+        """
         super().__init__(
-            uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, server_header=False, ws="none")
+            uvicorn.Config(
+                app,
+                http=protocol or "auto",
+                timeout_keep_alive=keep_alive,
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                ws="none",
+            )
         )
         # It would report each connection that is cut off on purpose.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL + 1)
@@ -59,7 +83,11 @@ def listen(host: str, port: int) -> socket.socket:
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        return socket.create_server(address[:2], family=family, backlog=1024)
+        sock = socket.create_server(address[:2], family=family, backlog=1024)
+        # Connections inherit it. asyncio sets it on sockets that name their protocol, which those of Python do not; and
+        # without it, what follows the head of an answer waits 40 ms for the caller's acknowledgement.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return sock
     except (socket.gaierror, UnicodeError) as error:
         raise ConfigurationError(f"there is no host {host!r} to listen on; 127.0.0.1 is the usual one") from error
     except OSError as error:

@@ -52,7 +52,7 @@ def check_json(payload: bytes) -> None:
         ApiError: it is not.
     """
     try:
-        json.loads(payload, parse_constant=_refuse_constant)
+        _JSON.decode(payload.decode(json.detect_encoding(payload)))
     except (ValueError, RecursionError) as error:
         raise ApiError(
             400, "InvalidRequestContentException", f"Could not parse request body into json: {error}"
@@ -61,6 +61,9 @@ def check_json(payload: bytes) -> None:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+_JSON = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 def _client_context(text: str) -> str:

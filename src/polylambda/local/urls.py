@@ -26,7 +26,8 @@ _TEXT_TYPES = frozenset({"application/json", "application/javascript", "applicat
 # strftime's month names are those of the process's locale.
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
-_ID = "local"
+LOCAL_ID = "local"
+ANONYMOUS = "anonymous"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +59,18 @@ def joined_headers(lines: Iterable[tuple[str, str]]) -> dict[str, str]:
     return joined
 
 
-def event(request: Request, *, request_id: str, now: float) -> dict[str, Any]:
-    """Return the event for `request`; `now` is in seconds since the epoch."""
+def event(
+    request: Request, *, request_id: str, now: float, api_id: str = LOCAL_ID, iam: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return the event for `request`.
+
+    Args:
+        request: what came.
+        request_id: of the invocation.
+        now: seconds since the epoch.
+        api_id: of the function URL.
+        iam: who signed the request, as `requestContext.authorizer.iam` has it; None: nobody.
+    """
     headers = _end_to_end(joined_headers(request.headers))
     domain, port = _domain_and_port(headers.get("host", "localhost"))
     headers |= {"x-forwarded-for": request.source_ip, "x-forwarded-port": port, "x-forwarded-proto": "http"}
@@ -70,8 +81,8 @@ def event(request: Request, *, request_id: str, now: float) -> dict[str, Any]:
         "rawQueryString": request.query,
         "headers": headers,
         "requestContext": {
-            "accountId": "anonymous",
-            "apiId": _ID,
+            "accountId": iam["accountId"] if iam else ANONYMOUS,
+            "apiId": api_id,
             "domainName": domain,
             "domainPrefix": domain.partition(".")[0],
             "http": {
@@ -89,6 +100,8 @@ def event(request: Request, *, request_id: str, now: float) -> dict[str, Any]:
         },
         "isBase64Encoded": False,
     }
+    if iam:
+        told["requestContext"]["authorizer"] = {"iam": iam}
     cookies = [part.strip() for part in headers.get("cookie", "").split(";") if part.strip()]
     if cookies:
         told["cookies"] = cookies
@@ -99,9 +112,12 @@ def event(request: Request, *, request_id: str, now: float) -> dict[str, Any]:
     return told
 
 
-def payload(request: Request, *, request_id: str, now: float) -> bytes:
-    """Return the event for `request` as the bytes of an invocation."""
-    return json.dumps(event(request, request_id=request_id, now=now), ensure_ascii=False).encode()
+def payload(
+    request: Request, *, request_id: str, now: float, api_id: str = LOCAL_ID, iam: dict[str, Any] | None = None
+) -> bytes:
+    """Return the event for `request`, as `event` makes it, as the bytes of an invocation."""
+    told = event(request, request_id=request_id, now=now, api_id=api_id, iam=iam)
+    return json.dumps(told, ensure_ascii=False).encode()
 
 
 def _end_to_end(headers: dict[str, str]) -> dict[str, str]:

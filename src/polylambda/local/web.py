@@ -20,8 +20,10 @@ from polylambda.rapi.headers import JSON, MAX_PAYLOAD
 from polylambda.server.broker import Invocation, Outcome, Response
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterable
+
     from polylambda.local.exchange import Exchange
-    from polylambda.local.function import Function, Run
+    from polylambda.local.function import Function
 
 _FORM = "application/x-www-form-urlencoded"
 
@@ -62,9 +64,9 @@ class InvocationEndpoint:
 
     async def _respond(self, exchange: Exchange, invocation: Invocation) -> None:
         async with self._function.run(invocation, f"{exchange.method} {exchange.path}") as (run, response):
-            if _is_stream(response):
+            if is_stream(response):
                 try:
-                    await _pass_on(exchange, run, response)
+                    await pass_on(exchange, run, response)
                 except BadAnswer as problem:
                     run.note = str(problem)
                     await exchange.answer(_told(502, str(problem)))
@@ -111,8 +113,8 @@ class FunctionUrl:
     async def _respond(self, exchange: Exchange, invocation: Invocation) -> None:
         async with self._function.run(invocation, f"{exchange.method} {exchange.target}") as (run, response):
             try:
-                if _is_stream(response):
-                    await _pass_on(exchange, run, response)
+                if is_stream(response):
+                    await pass_on(exchange, run, response)
                     if not exchange.started:
                         await exchange.answer(INTERNAL_SERVER_ERROR)
                     return
@@ -124,20 +126,27 @@ class FunctionUrl:
                 await exchange.answer(INTERNAL_SERVER_ERROR)
 
 
-def _is_stream(response: Response) -> bool:
+def is_stream(response: Response) -> bool:
+    """Say whether a response is to be passed on as it comes."""
     return response.streamed or has_prelude(response.content_type)
 
 
-async def _pass_on(exchange: Exchange, run: Run, response: Response) -> None:
+async def pass_on(
+    exchange: Exchange,
+    chunks: AsyncIterable[bytes],
+    response: Response,
+    headers: tuple[tuple[bytes, bytes], ...] = (),
+) -> None:
     """Send a stream on as it arrives. One that breaks off is not finished, so that the caller can tell.
 
-    Nothing is sent when it breaks off before there is a head to send.
+    Nothing is sent when it breaks off before there is a head to send. `headers` are sent beside the function's own, and
+    in place of those of the same names.
 
     Raises:
         BadAnswer: nothing was sent, because the prelude is wrong.
     """
     prelude = Prelude() if has_prelude(response.content_type) else None
-    async for chunk in run:
+    async for chunk in chunks:
         body = chunk
         if not exchange.started:
             if prelude is None:
@@ -147,13 +156,13 @@ async def _pass_on(exchange: Exchange, run: Run, response: Response) -> None:
                 if found is None:
                     continue
                 head, body = found
-            await exchange.start(head)
+            await exchange.start(head.with_headers(headers))
         await exchange.write(body)
     if response.outcome is Outcome.SUCCESS:
         if not exchange.started:
             if prelude is not None:
                 raise prelude.end()
-            await exchange.start(answers.plain_head(response.content_type))
+            await exchange.start(answers.plain_head(response.content_type).with_headers(headers))
         await exchange.finish()
 
 
