@@ -91,6 +91,8 @@ def _emulator(folder: Path) -> Iterator[str]:
 def _plane(folder: Path) -> Iterator[str]:
     """Run a plane with the function that the emulator ran, folder and bootstrap and all."""
     command = [sys.executable, "-m", "polylambda.plane", "--data-dir", str(folder / "plane"), "--port", "0"]
+    # As under the emulator, the function may use all of the machine.
+    command += ["--cores-per-vcpu", str(len(os.sched_getaffinity(0)))]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None

@@ -1,7 +1,8 @@
 """Shows what polylambda does: `make demo`.
 
-Starts the examples on local servers of their own, one after the other, sends them what AWS would send, and checks
-everything that it shows: the exit status is 1 when something is not as promised, and 130 after Ctrl-C.
+Starts the examples on local servers of their own, one after the other, and sends them what AWS would send; then a
+plane with managed instances, which it loads, and breaks. It checks everything that it shows: the exit status is 1 when
+something is not as promised, and 130 after Ctrl-C.
 """
 
 from __future__ import annotations
@@ -9,35 +10,24 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-import os
 import queue
 import re
-import shutil
 import signal
-import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Generator, Sequence
-from pathlib import Path
 from types import FrameType
 from typing import Any, Self
 
-from rich.console import Console
 from rich.text import Text
 
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+from scripts import demo_stage as stage
+from scripts.demo_plane import managed_instances
+from scripts.demo_stage import NotAsPromised, Program, console, promise
 
-PATIENCE = 30.0  # seconds, on a machine that is busy with something else
 BROKEN, INTERRUPTED = 1, 130
 
 _ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)")
-
-console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
-
-
-class NotAsPromised(Exception):
-    """What the demo was about to show is not so."""
 
 
 def main(scenes: Sequence[Callable[[], None]] | None = None) -> int:
@@ -45,7 +35,7 @@ def main(scenes: Sequence[Callable[[], None]] | None = None) -> int:
     began = time.monotonic()
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        for show in scenes or (existing_function, bad_event, stream, background_work):
+        for show in scenes or SCENES:
             show()
     except NotAsPromised as error:
         console.print(Text(f"\nNot as promised: {error}", "bold red"))
@@ -102,23 +92,15 @@ def background_work() -> None:
         promise(answer.arrivals[0] < times[0] < times[1], "it is packed afterwards")
 
 
-def promise(kept: bool, what: str) -> None:
-    """End the demo unless `kept`."""
-    if not kept:
-        raise NotAsPromised(f"{what}.")
-
-
-_number = 0
-
-
 @contextlib.contextmanager
 def scene(title: str, example: str) -> Generator[Server]:
     """Serve an example while the body runs."""
-    global _number
-    _number += 1
-    console.print(Text(f"\n{_number}. {title}", "bold"))
+    stage.heading(title)
     with Server(example) as server:
         yield server
+
+
+SCENES = (existing_function, bad_event, stream, background_work, managed_instances)
 
 
 # What it takes
@@ -149,44 +131,24 @@ class Answer:
             raise NotAsPromised(f"the answer is no JSON: {self.body!r:.200}") from None
 
 
-class Server:
+class Server(Program):
     """`polylambda dev` for one example, in a process of its own."""
 
     def __init__(self, example: str) -> None:
-        self._folder = EXAMPLES / example
-        self._lines: queue.SimpleQueue[tuple[float, str] | None] = queue.SimpleQueue()
+        super().__init__("polylambda", "dev", "app.handler", "--port", "0", cwd=stage.EXAMPLES / example)
+        self._example = example
         self._port = 0
 
     def __enter__(self) -> Self:
-        command = ["polylambda", "dev", "app.handler", "--port", "0"]
-        beside_python = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-        program = shutil.which(command[0], path=beside_python)
-        promise(program is not None, "polylambda is installed")
-        self._show_command(f"cd examples/{self._folder.name} && {' '.join(command)}")
+        stage.show_command(f"cd examples/{self._example} && polylambda dev app.handler --port 0")
         began = time.monotonic()
-        # In a session of its own: a Ctrl-C ends the demo, and the demo ends the server.
-        self._process = subprocess.Popen(
-            [str(program), *command[1:]],
-            cwd=self._folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
+        super().__enter__()
         try:
             self.wait_for("ready in", since=began)
         except BaseException:
-            self._stop()
+            self.stop()
             raise
         return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        status = self._stop()
-        if exc_info[0] is None:
-            promise(status == 0, f"the server ends by itself; its exit status is {status}")
 
     def invoke(self, event: str, *, pieces: bool = False, show: Callable[[bytes], str] = bytes.decode) -> Answer:
         """Send `event`, a file of the examples or JSON, and show the answer: whole, or piece by piece."""
@@ -194,10 +156,10 @@ class Server:
             payload = event.encode()
             data = f"'{event}'"
         else:
-            payload = (EXAMPLES / event).read_bytes()
+            payload = (stage.EXAMPLES / event).read_bytes()
             data = f"@examples/{event}"
-        self._show_command(f"curl {'-N ' if pieces else ''}-d {data} http://127.0.0.1:{self._port}/invoke")
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE)
+        stage.show_command(f"curl {'-N ' if pieces else ''}-d {data} http://127.0.0.1:{self._port}/invoke")
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=stage.PATIENCE)
         began = time.monotonic()
         try:
             connection.request("POST", "/invoke", payload, {"content-type": "application/json"})
@@ -207,13 +169,13 @@ class Server:
                 answer.arrivals.append(time.monotonic())
                 answer.body += piece
                 if pieces:
-                    self._show(began, piece.decode(), "cyan")
+                    stage.show(began, piece.decode(), "cyan")
         except (OSError, http.client.HTTPException) as error:
             raise NotAsPromised(f"the function answers: {error!r}") from error
         finally:
             connection.close()
         if not pieces:
-            self._show(began, show(answer.body), "cyan" if answer.status < 400 else "red")
+            stage.show(began, show(answer.body), "cyan" if answer.status < 400 else "red")
         return answer
 
     def wait_for(self, text: str, *, since: float) -> float:
@@ -221,46 +183,20 @@ class Server:
         printed: list[str] = []
         while True:
             try:
-                item = self._lines.get(timeout=PATIENCE)
+                at, line, _ = self.lines.get(timeout=stage.PATIENCE)
             except queue.Empty:
-                item = None
-            if item is None:
-                raise NotAsPromised(f"the server prints {text!r}. It printed:\n{''.join(printed)}")
-            at, line = item
+                at, line = time.monotonic(), None
+            shown = "\n".join(printed)
+            if line is None:
+                raise NotAsPromised(f"the server prints {text!r}. It printed:\n{shown}")
             printed.append(line)
             if not self._port and (found := _ADDRESS.search(line)):
                 self._port = int(found[1])
             if "could not start" in line:
-                raise NotAsPromised(f"the function starts. The server printed:\n{''.join(printed)}")
+                raise NotAsPromised(f"the function starts. The server printed:\n{shown}\n{line}")
             if text in line:
-                self._show(since, line.rpartition("  ")[2], "yellow", at)
+                stage.show(since, line.rpartition("  ")[2], "yellow", at)
                 return at
-
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self._lines.put((time.monotonic(), line))
-        self._lines.put(None)
-
-    def _stop(self) -> int:
-        """End the server as Ctrl-C does; return its exit status."""
-        try:
-            self._process.send_signal(signal.SIGINT)
-            return self._process.wait(PATIENCE)
-        finally:
-            self._process.kill()
-            self._process.wait()
-            self._reader.join()
-            assert self._process.stdout is not None
-            self._process.stdout.close()
-
-    def _show_command(self, command: str) -> None:
-        console.print(Text(f"   $ {command}", "dim"))
-
-    def _show(self, began: float, text: str, style: str, at: float | None = None) -> None:
-        milliseconds = ((at or time.monotonic()) - began) * 1000
-        if text.strip():
-            console.print(Text.assemble((f"   {milliseconds:5.0f} ms  ", "dim"), (text.strip(), style)))
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

@@ -33,7 +33,15 @@ def main(arguments: list[str]) -> int:
         sys.exit(f"error: {error}")
     for minor, environment in made.items():
         say(f"unit tests on Python {minor}")
-        pytest = [environments.python_of(environment), "-m", "pytest", "--quiet", "--numprocesses", "auto", "tests/unit"]
+        pytest = [
+            environments.python_of(environment),
+            "-m",
+            "pytest",
+            "--quiet",
+            "--numprocesses",
+            "auto",
+            "tests/unit",
+        ]
         code = subprocess.run([*pytest, *arguments], cwd=ROOT, check=False).returncode
         if code:
             return code

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import shutil
 import signal
 import subprocess
@@ -14,12 +15,24 @@ from pathlib import Path
 
 import pytest
 
+from scripts import demo
+
 ROOT = Path(__file__).parent.parent.parent
 
 ONE_SCENE = "import sys; from scripts import demo; sys.exit(demo.main([demo.{}]))"
-ELSEWHERE = (
-    "import sys, pathlib; from scripts import demo; demo.EXAMPLES = pathlib.Path({!r}); sys.exit(demo.main([demo.{}]))"
-)
+LOCAL_SCENES = "demo.existing_function, demo.bad_event, demo.stream, demo.background_work"
+ELSEWHERE = """import sys, pathlib
+from scripts import demo, demo_stage
+demo_stage.EXAMPLES = pathlib.Path({!r})
+sys.exit(demo.main([demo.{}]))
+"""
+# The same with smaller numbers: a machine that runs other tests as well is slow.
+SHORT_PLANE = """import sys
+from scripts import demo, demo_plane
+demo_plane.TIME_SCALE, demo_plane.SETTLE, demo_plane.ENOUGH = 60, 20, 10
+demo_plane.RATE, demo_plane.RAMP, demo_plane.HOLD = 160, 4, 6
+sys.exit(demo.main([demo.managed_instances]))
+"""
 
 
 @pytest.fixture
@@ -44,8 +57,8 @@ def run(environ: dict[str, str], *arguments: str) -> subprocess.CompletedProcess
     return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
 
 
-def test_all_of_it(environ: dict[str, str]):
-    done = run(environ, "-m", "scripts.demo")
+def test_local_scenes(environ: dict[str, str]):
+    done = run(environ, "-c", f"import sys; from scripts import demo; sys.exit(demo.main([{LOCAL_SCENES}]))")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
     shown = done.stdout
@@ -60,6 +73,29 @@ def test_all_of_it(environ: dict[str, str]):
     assert words == ["Every", "word", "written."]
     assert shown.index('"status":"accepted"') < shown.index("packed 1 of 2") < shown.index("packed 2 of 2")
     assert "All of it as promised" in shown
+
+
+@pytest.mark.timeout(180)
+def test_managed_instances(environ: dict[str, str]):
+    done = run(environ, "-c", SHORT_PLANE)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    shown = done.stdout
+    commands = re.findall(r"\$ (?:cd \S+ && )?(polylambda \w+|kill -9)", shown)
+    assert commands == ["polylambda up", "polylambda ps", "polylambda load", "kill -9", "polylambda down"]
+    assert "function orders 3 → " in shown
+    assert "is Unhealthy" in shown
+    assert "All of it as promised" in shown
+
+
+def test_the_demo_is_all_scenes():
+    assert [scene.__name__ for scene in demo.SCENES] == [
+        "existing_function",
+        "bad_event",
+        "stream",
+        "background_work",
+        "managed_instances",
+    ]
 
 
 @pytest.fixture
@@ -86,7 +122,7 @@ def test_broken_promise(
     environ: dict[str, str], examples: Path, scene: str, example: str, old: str, new: str, broken: str
 ):
     replace(examples / example / "app.py", old, new)
-    source = "from scripts import demo; demo.PATIENCE = 2.0\n" + ELSEWHERE.format(str(examples), scene)
+    source = "from scripts import demo_stage; demo_stage.PATIENCE = 2.0\n" + ELSEWHERE.format(str(examples), scene)
     done = run(environ, "-c", source)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "Not as promised" in done.stdout
@@ -118,6 +154,19 @@ def test_interrupted_on_a_terminal(environ: dict[str, str], number: signal.Signa
     assert b"\x1b[" in shown  # in colour
     assert b"Stopped." in shown
     assert b"Traceback" not in shown
+
+
+def test_interrupted_while_a_plane_runs(environ: dict[str, str]):
+    command = [sys.executable, "-c", ONE_SCENE.format("managed_instances")]
+    with subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "SECOND" in line:  # it is under load
+                process.send_signal(signal.SIGINT)
+                break
+        shown = process.stdout.read()
+    assert process.returncode == 130, shown
+    assert "Stopped." in shown
 
 
 def rest(screen) -> bytes:

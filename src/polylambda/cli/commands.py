@@ -10,6 +10,7 @@ from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 from cyclopts.validators import Number
 
 import polylambda
+from polylambda.cli import plane
 from polylambda.cli.event import read_client_context, read_event
 from polylambda.cli.target import target_of
 from polylambda.errors import ConfigurationError
@@ -25,8 +26,10 @@ _EXAMPLES = """Examples:
       run it once and print its result
   polylambda dev -- ./bootstrap
       serve any Lambda runtime
+  polylambda up template.yaml
+      run Lambda Managed Instances on this machine
 
-`polylambda dev --help` and `polylambda invoke --help` tell the rest.
+`polylambda dev --help` and the like tell the rest.
 """
 
 _DEV_EXAMPLES = """Examples:
@@ -153,6 +156,9 @@ def invoke(
         client_context="" if client_context is None else read_client_context(client_context),
         stream=stream,
     )
+
+
+plane.mount(app)
 
 
 def run(arguments: list[str]) -> int:

@@ -14,6 +14,7 @@ Document = dict[str, Any]
 
 DEFAULT_MIN_ENVIRONMENTS = 3
 DEFAULT_MEMORY_PER_VCPU = 2.0  # GiB
+DEFAULT_MAX_VCPUS = 400
 SLOTS_PER_VCPU = {"python": 16, "nodejs": 64, "java": 32, "dotnet": 32}
 DEFAULT_SLOTS_PER_VCPU = 8  # of runtimes that bring their own
 
@@ -42,18 +43,17 @@ class ProviderRecord:
     @property
     def architecture(self) -> str:
         """`x86_64` or `arm64`."""
-        requirements: Document = self.document.get("InstanceRequirements") or {}
-        return (requirements.get("Architectures") or ["x86_64"])[0]
+        return (_inner(self.document, "InstanceRequirements").get("Architectures") or ["x86_64"])[0]
 
     @property
     def allowed_types(self) -> tuple[str, ...]:
         """Patterns of the instance types it may use; empty: any."""
-        return tuple((self.document.get("InstanceRequirements") or {}).get("AllowedInstanceTypes") or ())
+        return tuple(_inner(self.document, "InstanceRequirements").get("AllowedInstanceTypes") or ())
 
     @property
     def excluded_types(self) -> tuple[str, ...]:
         """Patterns of the instance types it may not use."""
-        return tuple((self.document.get("InstanceRequirements") or {}).get("ExcludedInstanceTypes") or ())
+        return tuple(_inner(self.document, "InstanceRequirements").get("ExcludedInstanceTypes") or ())
 
     @property
     def subnets(self) -> tuple[str, ...]:
@@ -62,13 +62,13 @@ class ProviderRecord:
 
     @property
     def max_vcpus(self) -> int:
-        """vCPUs that its instances may have in all."""
-        return (self.document.get("CapacityProviderScalingConfig") or {}).get("MaxVCpuCount") or 400
+        """The vCPUs that its instances may have in all."""
+        return _inner(self.document, "CapacityProviderScalingConfig").get("MaxVCpuCount") or DEFAULT_MAX_VCPUS
 
     @property
     def cpu_target(self) -> float | None:
         """Target of a manual scaling policy as a share, 0 to 1; None: the plane chooses."""
-        policies = (self.document.get("CapacityProviderScalingConfig") or {}).get("ScalingPolicies") or ()
+        policies: list[Document] = _inner(self.document, "CapacityProviderScalingConfig").get("ScalingPolicies") or []
         return policies[0]["TargetValue"] / 100 if policies else None
 
 
@@ -100,7 +100,9 @@ class VersionRecord:
     @property
     def arn(self) -> str:
         """Its ARN, with the qualifier: what the fleet knows it by."""
-        return f"{self.document['FunctionArn'].partition(':function:')[0]}:function:{self.function_name}:{self.qualifier}"
+        return (
+            f"{self.document['FunctionArn'].partition(':function:')[0]}:function:{self.function_name}:{self.qualifier}"
+        )
 
     @property
     def runs(self) -> bool:
@@ -123,7 +125,7 @@ class VersionRecord:
 
     @property
     def vcpus(self) -> int:
-        """vCPUs of an environment: its memory divided by the memory of a vCPU, at least 1."""
+        """The vCPUs of an environment: its memory divided by the memory of a vCPU, at least 1."""
         ratio = self._managed.get("ExecutionEnvironmentMemoryGiBPerVCpu") or DEFAULT_MEMORY_PER_VCPU
         return max(1, math.floor(self.memory / 1024 / ratio))
 
@@ -149,3 +151,8 @@ class VersionRecord:
     def with_scaling(self, minimum: int, maximum: int | None) -> VersionRecord:
         """Return the same version with another scaling configuration."""
         return replace(self, min_environments=minimum, max_environments=maximum)
+
+
+def _inner(document: Document, name: str) -> Document:
+    """Return a structure inside a document, an empty one when it is not there."""
+    return document.get(name) or {}

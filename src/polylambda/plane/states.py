@@ -69,6 +69,9 @@ class InvocationState(Enum):
     TIMED_OUT = "TimedOut"
     LOST = "Lost"
 
+    # Enum's own hash is a Python function, and the table below is looked into several times an invocation.
+    __hash__ = object.__hash__
+
 
 PROVIDER_STEPS: Mapping[ProviderState, frozenset[ProviderState]] = {
     ProviderState.PENDING: frozenset({ProviderState.ACTIVE, ProviderState.FAILED, ProviderState.DELETING}),
