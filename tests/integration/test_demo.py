@@ -84,7 +84,8 @@ def test_managed_instances(environ: dict[str, str]):
     commands = re.findall(r"\$ (?:cd \S+ && )?(polylambda \w+|kill -9)", shown)
     assert commands == ["polylambda up", "polylambda ps", "polylambda load", "kill -9", "polylambda down"]
     assert "function orders 3 → " in shown
-    assert "is Unhealthy" in shown
+    # The fleet is looked at now and then: it may be Unhealthy only between two looks.
+    assert re.search(r"instance i-\w+ .*is (Unhealthy|gone)", shown)
     assert "All of it as promised" in shown
 
 

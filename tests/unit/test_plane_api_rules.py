@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polylambda.local.apierror import ApiError
-from polylambda.plane.api import errors
+from polylambda.plane.api import errors, versions
 from polylambda.plane.api.access import Access
 from polylambda.plane.api.app import PlaneApp
 from polylambda.plane.api.function_url import cors_headers
@@ -301,7 +301,7 @@ class TestFunctions:
 
 class TestVersions:
     def test_limit(self, ready: Caller, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr("polylambda.plane.api.versions.MAX_VERSIONS", 1)
+        monkeypatch.setattr(versions, "MAX_VERSIONS", 1)
         ready("PublishVersion", FunctionName="f")
         error = ready.refused("PublishVersion", FunctionName="f", PublishTo="LATEST_PUBLISHED")
         assert error.name == "FunctionVersionsPerCapacityProviderLimitExceededException"
