@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from polylambda.plane import deploy
 from polylambda.plane.code import LOCAL_FOLDER
 from polylambda.plane.deploy import Deployed, Deployer, NotDeployed
 from polylambda.plane.plan import FunctionPlan, Plan, ProviderPlan
@@ -236,7 +237,7 @@ class TestWait:
 
     @pytest.fixture(autouse=True)
     def published(self, client: FakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("polylambda.plane.deploy.BETWEEN_LOOKS", 0.0)
+        monkeypatch.setattr(deploy, "BETWEEN_LOOKS", 0.0)
         client.things["version", "hello", "$LATEST.PUBLISHED"] = {"StateReason": "it died", "StateReasonCode": "Died"}
 
     def test_active(self, client: FakeClient, deployer: Deployer):
