@@ -1,9 +1,12 @@
-"""What a whole blocking runtime imports, from its start to its first answer."""
+"""What a whole runtime imports, from its start to its first answer."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 from tests.environment import SOURCE
 from tests.scripted import ScriptedServer
@@ -12,7 +15,12 @@ from tests.unit.test_imports import ALLOWED, EXPENSIVE
 APP = "import sys\ndef handler(event, context): return ' '.join(sys.modules)\n"
 
 
-def test_a_handler_without_types_is_answered_for_by_the_core_and_the_standard_library(tmp_path):
+ASYNC_APP = APP.replace("def handler", "async def handler")
+
+
+def modules_of_a_runtime(folder: Path, source: str, *options: str, **variables: str) -> set[str]:
+    """What a runtime has imported when its handler first runs."""
+
     def script(server: ScriptedServer) -> None:
         peer = server.accept()
         peer.poll()
@@ -23,17 +31,29 @@ def test_a_handler_without_types_is_answered_for_by_the_core_and_the_standard_li
         process.kill()
 
     told: set[str] = set()
-    (tmp_path / "app.py").write_text(APP)
+    (folder / "app.py").write_text(source)
     server = ScriptedServer(script)
-    variables = {"PYTHONPATH": SOURCE, "PYTHONDONTWRITEBYTECODE": "1", "AWS_LAMBDA_RUNTIME_API": server.address}
-    command = [sys.executable, "-S", "-m", "polylambda", "app.handler"]
-    process = subprocess.Popen(command, cwd=tmp_path, env=variables)
+    variables |= {"PYTHONPATH": SOURCE, "PYTHONDONTWRITEBYTECODE": "1", "AWS_LAMBDA_RUNTIME_API": server.address}
+    command = [sys.executable, *options, "-m", "polylambda", "app.handler"]
+    process = subprocess.Popen(command, cwd=folder, env=variables)
     try:
         with server:
             process.wait()
     finally:
         process.kill()
         process.wait()
+    return told
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_connecting_costs_no_codec_for_international_names(tmp_path, loop):
+    told = modules_of_a_runtime(tmp_path, ASYNC_APP, POLYLAMBDA_LOOP=loop)
+    assert "asyncio" in told
+    assert "encodings.idna" not in told
+
+
+def test_a_handler_without_types_is_answered_for_by_the_core_and_the_standard_library(tmp_path):
+    told = modules_of_a_runtime(tmp_path, APP, "-S")
 
     by_python = subprocess.run(
         [sys.executable, "-S", "-c", f"{ALLOWED}\nimport importlib, runpy, sys\nprint(*sys.modules)"],

@@ -6,6 +6,7 @@ Raw sockets and readiness callbacks, because transports and stream objects cost 
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections import deque
 
@@ -107,7 +108,7 @@ class AsyncConnection:
             try:
                 sock.setblocking(False)
                 async with asyncio.timeout(CONNECT_TIMEOUT):
-                    await self._loop.sock_connect(sock, address)
+                    await self._connect(sock, address)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             except OSError as error:  # TimeoutError is one
                 sock.close()
@@ -124,6 +125,24 @@ class AsyncConnection:
                     self._loop.add_writer(sock.fileno(), self._write_rest)
                 return
         raise self._address.unreachable(failure) from failure
+
+    async def _connect(self, sock: socket.socket, address: tuple[str | int, ...]) -> None:
+        """Connect to an address that was resolved; raises OSError.
+
+        The loop's `sock_connect` resolves it again, for which uvloop loads a codec: a good part of a cold start.
+        """
+        try:
+            sock.connect(address)
+        except BlockingIOError:
+            connected = self._loop.create_future()
+            self._loop.add_writer(sock.fileno(), _finish, connected)
+            try:
+                await connected
+            finally:
+                self._loop.remove_writer(sock.fileno())
+            error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if error:
+                raise OSError(error, os.strerror(error)) from None
 
     def close(self) -> None:
         """Close it, if it is open; what was not sent is forgotten."""
@@ -253,3 +272,8 @@ class AsyncConnection:
         for writer in writers:
             if not writer.done():
                 writer.set_result(None)
+
+
+def _finish(future: asyncio.Future[None]) -> None:
+    if not future.done():  # its waiter has not run yet
+        future.set_result(None)
