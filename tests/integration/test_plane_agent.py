@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from polylambda.plane.agent.protocol import LogRecord
 from polylambda.plane.agent_client import AgentError, Refused
 from polylambda.plane.router import Cause
 from polylambda.plane.specs import EnvironmentSpec
@@ -30,11 +31,16 @@ def fail(event, context):
 """
 
 
+TRACE = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
+
+
 def test_a_python_function_from_start_to_end(tmp_path: Path) -> None:
     async def test() -> None:
         async with machine(tmp_path) as it:
             environment = await it.start({"app.py": APP}, variables={"COLOUR": "blue"})
-            invocation = Invocation(payload=b'{"a": "\xc3\xbc"}', client_context='{"custom": {"key": "ü\x7f"}}')
+            invocation = Invocation(
+                payload=b'{"a": "\xc3\xbc"}', client_context='{"custom": {"key": "ü\x7f"}}', trace_id=TRACE
+            )
             response = await it.client.invoke(environment, invocation, tail=True)
             result = json.loads(await response.read())
             assert (response.outcome, response.content_type) == (Outcome.SUCCESS, "application/json")
@@ -51,6 +57,17 @@ def test_a_python_function_from_start_to_end(tmp_path: Path) -> None:
             report = await it.record(environment, "platform.report")
             assert report["record"]["requestId"] == invocation.request_id
             assert report["record"]["status"] == "success"
+            assert [span["name"] for span in report["record"]["spans"]] == ["responseLatency", "responseDuration"]
+            assert sum(span["durationMs"] for span in report["record"]["spans"]) == pytest.approx(
+                report["record"]["metrics"]["durationMs"], abs=0.01
+            )
+            start = await it.record(environment, "platform.start")
+            assert start["record"]["tracing"] == {
+                "type": "X-Amzn-Trace-Id",
+                "value": TRACE,
+                "spanId": "53995c3f42cd8ad8",
+            }
+            assert report["record"]["spans"][0]["start"] <= start["time"] <= report["time"]
             assert (await it.record(environment, "platform.initReport"))["record"]["status"] == "success"
             measures = await it.measures(environment)
             assert measures.memory > 1
@@ -77,6 +94,8 @@ def test_errors_of_a_function_are_answers(tmp_path: Path) -> None:
             response = await it.invoke(environment, "time.sleep(0.4)", timeout=0.1)
             assert (response.outcome, response.error_type) == (Outcome.TIMEOUT, "Sandbox.Timedout")
             assert b"Task timed out after 0.10 seconds" in await response.read()
+            report = await it.record(environment, "platform.report")
+            assert (report["record"]["status"], "spans" in report["record"]) == ("timeout", False)
 
     run(test)
 
@@ -261,6 +280,20 @@ def test_what_cannot_start_fails(tmp_path: Path) -> None:
                 assert (failed.error_type, reason in failed.reason) == (error_type, True), failed
                 with pytest.raises(Refused, match="no environment"):
                     await it.invoke(environment, "")
+
+    run(test)
+
+
+def test_that_another_python_runs_it_is_said_as_something_to_be_logged_once(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with machine(tmp_path) as it:
+            environment = await it.start({"app.py": APP}, runtime="python3.98", system_log_level="DEBUG")
+            notes = [event for event in it.events if isinstance(event, LogRecord) and event.once]
+            assert [json.loads(bytes(note.record))["record"].split(":")[0] for note in notes] == [
+                "this machine has no python3.98"
+            ]
+            done = await it.record(environment, "platform.initRuntimeDone")
+            assert done["record"]["status"] == "success"
 
     run(test)
 

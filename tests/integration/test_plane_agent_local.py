@@ -64,6 +64,42 @@ def test_a_program_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyP
     run(test)
 
 
+def test_sockets_have_short_paths_wherever_temporary_files_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    far = tmp_path / ("far" * 40)
+    far.mkdir()
+    monkeypatch.setenv("TMPDIR", str(far))
+
+    async def test() -> None:
+        async with machine(tmp_path) as it:
+            environment = await it.start_raw()
+            name = await it.result(environment, "os.environ['_LAMBDA_TELEMETRY_LOG_FD_PROVIDER_SOCKET']")
+            socket = Path(name)
+            assert len(name) < 100
+            assert socket.is_socket()  # noqa: ASYNC240
+            await it.instance.terminate()
+            assert not socket.parent.exists()
+            assert list(far.iterdir()) == []
+
+    run(test)
+
+
+def test_what_breaks_in_the_middle_of_an_end_does_not_stop_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken() -> None:
+        raise RuntimeError("no end")
+
+    async def test() -> None:
+        async with machine(tmp_path) as it:
+            await it.start_raw()
+            with monkeypatch.context() as patch:
+                patch.setattr(it.client, "close", broken)
+                with pytest.raises(RuntimeError, match="no end"):
+                    await it.instance.terminate()
+            assert processes.find(it.marks) == []
+            it.instance._end = None  # `machine` ends it once more, to the end
+
+    run(test)
+
+
 def test_ending_drains_and_may_be_said_twice(tmp_path: Path) -> None:
     async def test() -> None:
         async with machine(tmp_path) as it:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -33,6 +34,8 @@ def handler(event, context):
     if event.get("fail"):
         raise ValueError("on purpose")
     time.sleep(event.get("seconds", 0))
+    while "until" in event and not os.path.exists(event["until"]):
+        time.sleep(0.02)
     note(f"end {event['id']} {os.getpid()}\\n")
     return event["id"]
 """
@@ -52,7 +55,7 @@ def plane_with_function(folder: Path) -> Iterator[PlaneProcess]:
     """A plane with a function `f`; its queue retries after half a second instead of a minute."""
     with PlaneProcess(folder / "data", "--time-scale", "120", "--cores-per-vcpu", "1") as plane:
         variables = {"Variables": {"DIARY": str(folder / "diary")}}
-        plane.create_function("f", plane.create_provider(), zipped(app__py=APP), Environment=variables)
+        plane.create_function("f", plane.create_provider(), zipped(app__py=APP), Environment=variables, Timeout=60)
         plane.publish("f")
         yield plane
 
@@ -158,31 +161,56 @@ def test_the_death_of_an_agent_is_an_error_for_its_callers_and_a_retry_for_event
     assert all(count == 1 for name, count in begun.items() if name.startswith("two-"))
 
 
-def test_an_agent_that_hangs_is_given_up_with_what_it_holds(plane: PlaneProcess) -> None:
-    victims = plane.fleet()["instances"]
-    with ThreadPoolExecutor(12) as pool:
-        calls = [pool.submit(plane.invoke, "f", {"id": f"hang-{n}", "seconds": 5}) for n in range(9)]
-        held = wait_until(
-            lambda: [each for each in plane.ready("f") if each["in_flight"]] if in_flight(plane) == 9 else None,
-            "all are under way",
-        )
-        victim = next(each for each in victims if each["id"] == held[0]["instance"])
-        os.kill(victim["pid"], signal.SIGSTOP)
-        wait_until(lambda: victim["id"] not in {each["id"] for each in plane.fleet()["instances"]}, "it is replaced")
+def test_an_agent_that_hangs_is_given_up_with_what_it_holds(
+    plane: PlaneProcess, folder: Path, request: pytest.FixtureRequest
+) -> None:
+    gate = folder / "gate"
+    with ThreadPoolExecutor(9) as pool:
+        calls = [pool.submit(plane.invoke, "f", {"id": f"hang-{n}", "until": str(gate)}) for n in range(9)]
+        try:
+            wait_until(lambda: in_flight(plane) == 9, "all are under way")
+            held = [each for each in plane.ready("f") if each["in_flight"]]
+            victim = next(each for each in plane.fleet()["instances"] if each["id"] == held[0]["instance"])
+            expected = sum(each["in_flight"] for each in held if each["instance"] == victim["id"])
+            os.kill(victim["pid"], signal.SIGSTOP)
+            stopped = time.monotonic()
+            wait_until(lambda: victim["id"] not in running(plane), "it is given up")
+            record(request, "seconds until it was given up", since=stopped)
+            # Whoever another instance runs waits still: only the end of this one can have answered them.
+            wait_until(lambda: sum(call.done() for call in calls) == expected, "its callers are answered")
+            record(request, "seconds until its callers were answered", since=stopped)
+            wait_until(lambda: victim["id"] not in {each["id"] for each in plane.fleet()["instances"]}, "it is gone")
+        finally:
+            gate.touch()
         answers = [call.result() for call in calls]
     lost = [answer for answer in answers if not isinstance(answer, str)]
-    assert len(lost) == held[0]["in_flight"]
+    assert len(lost) == expected
     assert {answer["errorType"] for answer in lost} == {"Sandbox.Failure"}
     assert not psutil.pid_exists(victim["pid"])
+
+
+def record(request: pytest.FixtureRequest, what: str, *, since: float) -> None:
+    """Put a time into the report of a test; how long things take here is good to know and no reason to fail."""
+    request.node.user_properties.append((what, round(time.monotonic() - since, 3)))
 
 
 def in_flight(plane: PlaneProcess) -> int:
     return sum(each["in_flight"] for each in plane.ready("f"))
 
 
-def test_a_killed_plane_leaves_nothing_running_and_the_next_one_carries_on(tmp_path: Path) -> None:
+def running(plane: PlaneProcess) -> set[str]:
+    """Return the ids of the instances that are Running."""
+    return {each["id"] for each in plane.fleet()["instances"] if each["state"] == "Running"}
+
+
+def test_a_killed_plane_leaves_nothing_running_and_the_next_one_carries_on(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     diary = Diary(tmp_path / "diary")
-    with plane_with_function(tmp_path) as plane:
+    held = [f"held-{number}" for number in range(4)]
+    with plane_with_function(tmp_path) as plane, ThreadPoolExecutor(len(held)) as pool:
+        calls = [pool.submit(plane.invoke, "f", {"id": name, "until": str(tmp_path / "never")}) for name in held]
+        wait_until(lambda: all(diary.counts("begin")[name] for name in held), "its callers wait")
         for number in range(30):
             event = {"id": f"event-{number}", "seconds": 0.1, "fail": number == 7}
             plane.invoke("f", event, InvocationType="Event")
@@ -194,12 +222,18 @@ def test_a_killed_plane_leaves_nothing_running_and_the_next_one_carries_on(tmp_p
         before = plane.left_running()
         assert len(before) >= 6
         plane.kill()
+        killed = time.monotonic()
+        # Were one of them to hang, its error would be that of a client that has waited long enough: ReadTimeoutError.
+        assert {type(call.exception()) for call in calls} == {botocore.exceptions.ConnectionClosedError}
+        record(request, "seconds until its callers had an error", since=killed)
         wait_until(lambda: plane.left_running() == [], "instances end with their plane")
         ended = diary.counts("end")
+        left = names_in(plane.folder / "instances")
         plane.start()
         assert plane.client.get_function(FunctionName="f")["Configuration"]["Version"] == "$LATEST"
         wait_until(lambda: plane.state("f", "1") == "Active", "the same version is Active again")
         assert plane.invoke("f", {"id": "after"}) == "after"
+        assert left & names_in(plane.folder / "instances") == set()
         wait_until(lambda: ran() >= 29, "all but one have run")
         wait_until(lambda: plane.get("/polylambda/dead-letters")["dead_letters"], "the failing one is given up")
         begun, now = diary.counts("begin"), diary.counts("end")
@@ -211,8 +245,13 @@ def test_a_killed_plane_leaves_nothing_running_and_the_next_one_carries_on(tmp_p
             else:
                 # An event that ended in the moment of the kill may not have been crossed off: it is the only one that may run twice.
                 assert now[name] == 1 or (now[name] == 2 and ended[name] == 1)
+        assert {begun[name] for name in held} == {1}, "an invocation ran again although its caller had an error"
         (letter,) = plane.get("/polylambda/dead-letters")["dead_letters"]
         assert (letter["condition"], letter["attempts"]) == ("RetriesExhausted", 3)
+
+
+def names_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
 
 
 def test_down_ends_everything(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import urllib.error
@@ -119,6 +120,16 @@ def test_an_option_that_cannot_be_followed_is_named(tmp_path: Path, arguments: l
     assert "Traceback" not in ended.stderr
 
 
+def test_a_port_that_is_taken_is_named_with_the_option_for_another(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = run("--data-dir", str(tmp_path / "data"), "--port", str(port))
+    assert ended.returncode == 1
+    assert f"port {port} of 127.0.0.1 is in use by another program: end it, or give --port another" in ended.stderr
+    assert "LOCAL_LAMBDA_PORT" not in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 def test_a_data_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     ended = run("--data-dir", str(tmp_path / "file" / "data"), "--port", "0")
@@ -128,6 +139,8 @@ def test_a_data_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 def test_what_an_earlier_plane_left_running_is_ended_at_the_start(tmp_path: Path) -> None:
     with PlaneProcess(tmp_path / "data") as plane:
         token = (plane.folder / "process-mark").read_text()
+    kept = tmp_path / "data" / "instances" / "i-left"
+    (kept / "tmp").mkdir(parents=True)
     environ = {**os.environ, **processes.marks(token)}
     left = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], env=environ)
     stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
@@ -136,6 +149,7 @@ def test_what_an_earlier_plane_left_running_is_ended_at_the_start(tmp_path: Path
         with PlaneProcess(tmp_path / "data"):
             assert left.wait(10) == -signal.SIGKILL
             assert stranger.poll() is None
+            assert not kept.exists()
     finally:
         for process in (left, stranger):
             process.kill()

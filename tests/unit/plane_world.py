@@ -61,11 +61,11 @@ class World:
     def ready(self) -> int:
         return sum(each.state is EnvironmentState.READY for each in self.fleet.environments.values())
 
-    async def settle(self, condition: Callable[[], bool], *, within: float = 120.0) -> None:
+    async def settle(self, condition: Callable[[], bool], *, within: float = 120.0, every: float = 0.25) -> None:
         end = asyncio.get_running_loop().time() + within
         while not condition():
             assert asyncio.get_running_loop().time() < end, "it never became true"
-            await asyncio.sleep(0.25)
+            await asyncio.sleep(every)
 
 
 def reconcile(folder: Path, test: Callable[[World], Awaitable[None]]) -> None:

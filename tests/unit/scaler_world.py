@@ -18,6 +18,7 @@ from polylambda.plane.scaler import (
 )
 from polylambda.plane.states import EnvironmentState, InstanceState
 
+SETTLED = 10.0  # seconds after which an environment that is Ready works
 ALIVE = (EnvironmentState.STARTING, EnvironmentState.READY)
 ZONES = ("a", "b", "c")
 
@@ -60,6 +61,7 @@ class World:
         self.slots: dict[str, float] = {}  # likewise, of slots
         self.refusals: dict[str, int] = {}  # at every tick
         self.failing: set[str] = set()  # versions whose init fails
+        self.crashing: set[str] = set()  # versions that die as soon as they are Ready
         self.boot, self.init = boot, init
         self.broken = False  # whether launches fail
         self.decisions = Decisions()
@@ -119,6 +121,12 @@ class World:
         self.go_on()
 
     def go_on(self) -> None:
+        for each in self.environments.values():
+            if each.state is EnvironmentState.READY:
+                self.since[f"{each.id} is Ready"] += 1
+                each.settled = self.since[f"{each.id} is Ready"] * self.policy.tick >= SETTLED
+                if each.version in self.crashing:
+                    each.state = EnvironmentState.DEAD
         for each in self.instances.values():
             if each.state is InstanceState.PENDING:
                 self.since[each.id] += 1

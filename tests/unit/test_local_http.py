@@ -51,3 +51,8 @@ def test_what_can_be_no_host():
 def test_address_of_another_machine():
     with pytest.raises(ConfigurationError, match="cannot listen"):
         listen("192.0.2.1", 0)
+
+
+def test_who_listens_says_how_another_port_is_chosen():
+    with listen("127.0.0.1", 0) as sock, pytest.raises(ConfigurationError, match=r": end it, or think of another$"):
+        listen("127.0.0.1", sock.getsockname()[1], advice="think of another")

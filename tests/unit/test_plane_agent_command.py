@@ -107,9 +107,9 @@ def test_variables(tmp_path: Path) -> None:
         "AWS_EXECUTION_ENV": f"AWS_Lambda_{OWN}",
         "POLYLAMBDA_PLANE": "token",
     }
-    environ = variables(
-        spec(tmp_path, "provided.al2023"), Command((), "/p"), inherited={}, folder=tmp_path, marks=marks
-    )
+    wanted = spec(tmp_path, "provided.al2023", application_log_level="WARN")
+    environ = variables(wanted, Command((), "/p"), inherited={}, folder=tmp_path, marks=marks)
+    assert environ["AWS_LAMBDA_LOG_LEVEL"] == "WARN"
     assert "AWS_EXECUTION_ENV" not in environ
     assert environ["PYTHONPATH"] == "/p"
 

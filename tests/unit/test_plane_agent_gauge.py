@@ -17,11 +17,11 @@ class Clock:
 
 
 class Measured:
-    """A gauge of an environment with half a core and 1000 MiB, measured once a second."""
+    """A gauge of an environment with half a core, 1000 MiB and a /tmp, measured once a second."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, tmp: float = 512) -> None:
         self.clock = Clock()
-        self.gauge = Gauge(cores=0.5, memory=1000, clock=self.clock)
+        self.gauge = Gauge(cores=0.5, memory=1000, tmp=tmp, clock=self.clock)
         self._seconds = 0.0
 
     def second(self, cpu: float = 0.0, memory: float = 100.0) -> Cause | None:
@@ -63,6 +63,15 @@ def test_a_full_tmp_is_hot() -> None:
     assert it.second() is Cause.DISK
     it.gauge.measure_tmp(10.0)
     assert it.second() is None
+
+
+def test_how_much_a_tmp_holds_is_the_function_s_choice() -> None:
+    it = Measured(tmp=2000)
+    found: list[Cause | None] = []
+    for size in (1799, 1801, 1705, 1690):
+        it.gauge.measure_tmp(size)
+        found.append(it.second())
+    assert found == [None, Cause.DISK, Cause.DISK, None]
 
 
 def test_the_mean_of_what_was_held() -> None:

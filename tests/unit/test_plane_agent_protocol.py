@@ -48,6 +48,10 @@ def test_a_log_record_is_passed_on_as_it_is() -> None:
     event = protocol.decode_event(protocol.encode_event(LogRecord("e1", msgspec.Raw(record))))
     assert isinstance(event, LogRecord)
     assert bytes(event.record) == record
+    assert not event.once
+    event = protocol.decode_event(protocol.encode_event(LogRecord("e1", msgspec.Raw(record), once=True)))
+    assert isinstance(event, LogRecord)
+    assert event.once
 
 
 @pytest.mark.parametrize("line", [b"", b"{}", b"[]", b'{"kind": "new"}', b'{"kind": "measures", "id": 1}'])

@@ -149,6 +149,17 @@ class TestMalformed:
         body = b'{"Timeout": null, "Tags": {"a": null}, "Architectures": [null], "Unknown": 1}'
         assert parsing.parameters(target_of("CreateFunction"), {}, body) == {"Tags": {}, "Architectures": []}
 
+    def test_null_does_not_take_a_function_off_its_instances(self):
+        update = target_of("UpdateFunctionConfiguration", FunctionName="f")
+        with pytest.raises(ApiError, match="CapacityProviderConfig cannot be removed") as caught:
+            parsing.parameters(update, {}, b'{"CapacityProviderConfig": null}')
+        assert (caught.value.status, caught.value.name) == (400, "InvalidParameterValueException")
+        assert parsing.parameters(update, {}, b'{"Timeout": null}') == {"FunctionName": "f"}
+        inner = b'{"CapacityProviderConfig": {"LambdaManagedInstancesCapacityProviderConfig": null}}'
+        assert "Value null at 'capacityProviderConfig.lambdaManagedInstancesCapacityProviderConfig'" in problem(
+            "UpdateFunctionConfiguration", **parsing.parameters(update, {}, inner)
+        )
+
 
 def problem(operation: str, **parameters: Any) -> str:
     with pytest.raises(ApiError) as caught:

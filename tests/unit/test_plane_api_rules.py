@@ -21,7 +21,9 @@ from polylambda.plane.api.pages import page
 from polylambda.plane.api.references import FunctionReference, Namespace
 from polylambda.plane.api.resources import Resources
 from polylambda.plane.code import LOCAL_FOLDER, CodeFolder
+from polylambda.plane.control import VersionStatus
 from polylambda.plane.records import ProviderRecord
+from polylambda.plane.states import VersionState
 from polylambda.plane.store import Store
 from tests.plane_api import ACCOUNT, CODE, PROVIDER_ARN, REGION, ROLE, FakeControl
 
@@ -306,6 +308,21 @@ class TestVersions:
         error = ready.refused("PublishVersion", FunctionName="f", PublishTo="LATEST_PUBLISHED")
         assert error.name == "FunctionVersionsPerCapacityProviderLimitExceededException"
         assert ready("PublishVersion", FunctionName="f")["Version"] == "1"
+
+    @pytest.mark.parametrize("to", [{}, {"PublishTo": "LATEST_PUBLISHED"}])
+    def test_a_failed_version_is_tried_again(self, ready: Caller, to: dict[str, str]):
+        first = ready("PublishVersion", FunctionName="f", **to)
+        assert ready("PublishVersion", FunctionName="f", **to)["RevisionId"] == first["RevisionId"]
+        named = {"FunctionName": "f", "Qualifier": first["Version"]}
+        ready("PutFunctionScalingConfig", **named, FunctionScalingConfig={"MinExecutionEnvironments": 9})
+        record = ready.store.version("f", first["Version"])
+        assert record is not None
+        ready.control.failed[record.arn] = VersionStatus(VersionState.FAILED, "no room")
+        again = ready("PublishVersion", FunctionName="f", **to)
+        assert again["Version"] == first["Version"]
+        assert again["RevisionId"] != first["RevisionId"]
+        told = ready("GetFunctionScalingConfig", **named)["RequestedFunctionScalingConfig"]
+        assert told == {"MinExecutionEnvironments": 9}
 
     def test_other_code(self, ready: Caller):
         error = ready.refused("PublishVersion", FunctionName="f", CodeSha256="x")

@@ -72,5 +72,13 @@ def test_reasons_and_numbers():
     assert sentences(before, after) == ["function orders:7 was Pending, is Failed: the handler is missing"]
 
 
+def test_a_new_reason_for_the_same_state():
+    before, after = fleet("Pending"), fleet("Pending")
+    before["versions"][0]["reason"] = "it is being created"
+    after["versions"][0]["reason"] = "the handler is missing"
+    assert sentences(before, after) == ["function orders is Pending: the handler is missing"]
+    assert sentences(after, after) == []
+
+
 def test_gone():
     assert sentences(fleet(), NOTHING) == ["function orders was Active, is gone"]

@@ -213,6 +213,15 @@ def test_new_code_is_published(client: FakeClient, deployer: Deployer, tmp_path:
     assert client.requests[-1][0] != "create_function"
 
 
+def test_what_failed_is_published_again(client: FakeClient, deployer: Deployer, tmp_path: Path):
+    deployer.apply(plan(tmp_path))
+    assert client.changes
+    client.states = ["Failed"]
+    (again,) = deployer.apply(plan(tmp_path))
+    assert again.changed
+    assert client.changes == ["update_function_code", "publish_version"]
+
+
 def test_alias(client: FakeClient, deployer: Deployer, tmp_path: Path):
     wanted = {"publish_latest": False, "alias": "live"}
     (first,) = deployer.apply(plan(tmp_path, **wanted))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from polylambda.plane.clock import Clock
 from polylambda.plane.control import NotActive, Throttled, VersionStatus
-from polylambda.plane.events import MAX_CHAIN, Dispatcher, EventPolicy, Gone, Result
+from polylambda.plane.events import CONCURRENT_EVENTS, MAX_CHAIN, Dispatcher, EventPolicy, Gone, Result
 from polylambda.plane.metrics import FunctionMetrics
 from polylambda.plane.queue import Event, EventQueue
 from polylambda.plane.router import Cause
@@ -328,3 +329,65 @@ def test_where_there_is_no_room_one_is_tried_all_the_same(tmp_path: Path) -> Non
         assert sorted(function for function, _ in functions.attempts) == ["f", "f", "f", "g"]
 
     dispatch(tmp_path, functions, test)
+
+
+def test_a_function_with_many_slots_and_events_keeps_nobody_waiting(tmp_path: Path) -> None:
+    functions = Functions(f=[OK], g=[OK])
+    functions.hold = asyncio.Event()
+
+    async def test(dispatcher: Dispatcher, queue: EventQueue) -> None:
+        for _ in range(CONCURRENT_EVENTS + 100):
+            put(dispatcher)
+        await asyncio.sleep(0.25)
+        assert begun(functions) == {"f": CONCURRENT_EVENTS}
+        for _ in range(5):
+            put(dispatcher, "g")
+        await asyncio.sleep(0.25)
+        assert begun(functions)["g"] == 1  # although there is no room left, and as if its slots were few
+
+    dispatch(tmp_path, functions, test)
+
+
+def test_what_may_be_under_way_is_shared_equally(tmp_path: Path) -> None:
+    functions = Functions(f=[OK], g=[OK], h=[OK])
+    functions.hold = asyncio.Event()
+
+    async def test(dispatcher: Dispatcher, queue: EventQueue) -> None:
+        for function in ("f", "g"):
+            for _ in range(CONCURRENT_EVENTS):
+                put(dispatcher, function)
+        for _ in range(6):
+            put(dispatcher, "h")
+        await asyncio.sleep(0.5)
+        # What the one leaves of its share, the others get.
+        assert begun(functions) == {"f": 125, "g": 125, "h": 6}
+
+    dispatch(tmp_path, functions, test)
+
+
+def test_what_becomes_free_goes_to_who_has_the_least(tmp_path: Path) -> None:
+    functions = Functions(f=[OK], g=[OK])
+
+    async def attempt(event: Event) -> Result:
+        await asyncio.sleep(1 + event.id % CONCURRENT_EVENTS / 1000)  # so they end one by one
+        return await Functions.attempt(functions, event)
+
+    functions.attempt = attempt  # type: ignore[method-assign]
+
+    async def test(dispatcher: Dispatcher, queue: EventQueue) -> None:
+        for _ in range(4 * CONCURRENT_EVENTS):
+            put(dispatcher)
+        await asyncio.sleep(0.25)
+        for _ in range(20):
+            put(dispatcher, "g")
+        await empty(queue)
+        ends = [function for function, _ in functions.attempts]
+        # They begin as soon as the first of the others end, so not even two rounds of those are over before them.
+        assert ends.index("g") < CONCURRENT_EVENTS
+        assert len(ends) - ends[::-1].index("g") <= 2 * CONCURRENT_EVENTS
+
+    dispatch(tmp_path, functions, test)
+
+
+def begun(functions: Functions) -> Counter[str]:
+    return Counter(function for function, _ in functions.attempts)

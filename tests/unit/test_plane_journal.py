@@ -30,6 +30,21 @@ def test_lines_of_a_function_are_written_a_moment_later_in_their_order(tmp_path:
     virtual_loop.run(main())
 
 
+def test_what_every_environment_says_is_written_once_for_each_function(tmp_path: Path) -> None:
+    async def main() -> None:
+        journal = Journal(tmp_path)
+        for function, time, text in (("f", 1, "a"), ("f", 2, "a"), ("g", 3, "a"), ("f", 4, "b"), ("f", 5, "a")):
+            journal.function_once(function, json.dumps({"time": time, "type": "polylambda", "record": text}).encode())
+        journal.flush()
+        times = {
+            function: [json.loads(line)["time"] for line in journal.function_log(function).read_text().splitlines()]
+            for function in ("f", "g")
+        }
+        assert times == {"f": [1, 4], "g": [3]}
+
+    virtual_loop.run(main())
+
+
 def test_events_of_an_instance_have_the_form_of_aws_and_respect_the_level(tmp_path: Path) -> None:
     async def main() -> None:
         journal = Journal(tmp_path)

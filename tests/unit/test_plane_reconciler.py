@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from polylambda.plane.agent.protocol import EnvironmentChanged
+from polylambda.plane.fleet import Environment
+from polylambda.plane.reconciler import LEAST, SETTLED
 from polylambda.plane.states import EnvironmentState, InstanceState, ProviderState, VersionState
 from tests.unit.plane_records import provider, version
 from tests.unit.plane_world import World, reconcile
@@ -77,17 +80,92 @@ def test_a_version_that_does_not_fit_is_failed_with_the_limit(tmp_path: Path) ->
     reconcile(tmp_path, test)
 
 
+def test_more_max_vcpus_revive_what_did_not_fit(tmp_path: Path) -> None:
+    async def test(world: World) -> None:
+        world.put(provider(max_vcpus=2), version())
+        await world.settle(lambda: world.state() is VersionState.FAILED)
+        world.put(provider(max_vcpus=400))
+        assert world.state() is VersionState.PENDING
+        await world.settle(lambda: world.state() is VersionState.ACTIVE)
+
+    reconcile(tmp_path, test)
+
+
+def test_a_lack_of_room_is_borne_for_some_real_seconds_however_fast_plane_time_passes(tmp_path: Path) -> None:
+    async def test(world: World) -> None:
+        loop = asyncio.get_running_loop()
+        world.clock.scale = 1000.0
+        world.put(provider(max_vcpus=2), version())
+        begin = loop.time()
+        await world.settle(lambda: world.state() is VersionState.FAILED)
+        assert loop.time() - begin >= LEAST  # virtual time
+
+    reconcile(tmp_path, test)
+
+
+def kill(world: World, victim: Environment) -> None:
+    instance = world.provider.instances[victim.instance]
+    instance.tell(EnvironmentChanged(victim.id, "Dead", "Runtime.ExitError", "killed"))
+
+
+@pytest.mark.parametrize("scale", [1.0, 60.0])
+def test_environments_that_die_as_soon_as_they_are_ready_are_started_ever_more_rarely(
+    tmp_path: Path, scale: float
+) -> None:
+    async def test(world: World) -> None:
+        world.clock.scale = scale
+        await active(world)
+        end = asyncio.get_running_loop().time() + 3600 / scale
+        while asyncio.get_running_loop().time() < end:
+            for each in list(world.fleet.environments.values()):
+                if each.state is EnvironmentState.READY:
+                    kill(world, each)
+            await asyncio.sleep(0.25)
+        assert len(world.provider.started) < 3 * 25
+
+    reconcile(tmp_path, test)
+
+
+def test_a_version_whose_environments_die_as_soon_as_they_are_ready_does_not_stay_pending(tmp_path: Path) -> None:
+    async def test(world: World) -> None:
+        world.put(provider(), version())
+
+        def failed_while_all_that_is_ready_dies() -> bool:
+            for each in list(world.fleet.environments.values()):
+                if each.state is EnvironmentState.READY:
+                    kill(world, each)
+            return world.state() is VersionState.FAILED
+
+        await world.settle(failed_while_all_that_is_ready_dies, every=0.01)
+        assert "exited soon after its init" in world.reconciler.lives[version().arn].status.reason
+
+    reconcile(tmp_path, test)
+
+
+def test_environments_that_die_with_their_instance_are_no_failed_inits(tmp_path: Path) -> None:
+    async def test(world: World) -> None:
+        world.put(provider(), version())
+        for _ in range(6):
+            await world.settle(lambda: world.fleet.ready(f"{version().arn}@a") > 0)
+            for instance in world.provider.running:
+                instance.die()
+        assert world.state() is not VersionState.FAILED
+        await world.settle(lambda: world.ready() == 3)
+        assert world.state() is VersionState.ACTIVE
+
+    reconcile(tmp_path, test)
+
+
 def test_a_dead_environment_is_replaced_at_once(tmp_path: Path) -> None:
     async def test(world: World) -> None:
         await active(world)
+        await asyncio.sleep(SETTLED)
         victim = next(iter(world.fleet.environments.values()))
-        from polylambda.plane.agent.protocol import EnvironmentChanged
-
         instance = world.provider.instances[victim.instance]
         instance.tell(EnvironmentChanged(victim.id, "Dead", "Runtime.ExitError", "killed"))
         assert victim.state is EnvironmentState.DEAD
         assert world.router.in_flight(victim.id) == 0
-        await world.settle(lambda: world.ready() == 3, within=10)
+        await world.settle(lambda: world.ready() == 3, within=2)
         assert victim.id not in world.fleet.environments
         assert world.state() is VersionState.ACTIVE
 
@@ -221,6 +299,21 @@ def test_a_deleted_version_and_its_capacity_provider_go_when_nothing_is_left(tmp
         assert not world.fleet.hosts
         assert not world.reconciler.providers
         assert not world.reconciler.lives
+
+    reconcile(tmp_path, test)
+
+
+def test_latest_stays_until_nothing_else_of_the_function_is_left(tmp_path: Path) -> None:
+    async def test(world: World) -> None:
+        latest = version(qualifier="$LATEST")
+        world.put(provider(), latest, version(), version("g", "$LATEST"))
+        await world.settle(lambda: world.state() is VersionState.ACTIVE)
+        world.put(replace(version(), deleting=True), replace(latest, deleting=True))
+        while world.store.versions_of("f"):
+            assert world.store.version("f", "$LATEST") is not None
+            await asyncio.sleep(0.01)
+        assert not world.fleet.environments
+        assert world.store.version("g", "$LATEST") is not None
 
     reconcile(tmp_path, test)
 

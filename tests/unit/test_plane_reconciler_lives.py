@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from polylambda.plane.lives import PATIENCE, Observed, ProviderLife, VersionLife, reason_code
+from polylambda.plane.lives import GIVING_UP, PATIENCE, Observed, ProviderLife, VersionLife, reason_code
 from polylambda.plane.records import LATEST, VersionRecord
 from polylambda.plane.states import IllegalStep, ProviderState, VersionState
 from tests.unit.plane_records import provider, version
@@ -62,6 +62,44 @@ def test_some_failed_inits_are_not_yet_a_failure_and_one_success_is_none() -> No
     assert life.state is VersionState.FAILED
     assert life.status.reason == "it died"
     assert life.revisions == []
+
+
+def test_one_that_is_ready_does_not_keep_a_version_pending_for_ever() -> None:
+    life = VersionLife(version())
+    for number in range(GIVING_UP * 3):
+        life.observe(0, Observed(ready=1, present=1))
+        assert life.state is VersionState.PENDING
+        life.init_failed(life.revision, "Runtime.ExitError", f"it died {number}")
+    life.observe(0, Observed(ready=1, present=1))
+    assert (life.state, life.status.reason) == (VersionState.FAILED, "it died 8")
+    assert life.status.reason_code == "FunctionError.RuntimeInitError"
+
+
+def test_new_code_for_many_environments_survives_a_few_failures() -> None:
+    life = active()
+    life.want(version(generation="b"))
+    growing = Observed(ready=7, present=17, serving=10)
+    for _ in range(GIVING_UP * 10 - 1):
+        life.init_failed(life.revision, "Runtime.ExitError", "it died")
+    life.observe(0, growing)
+    assert life.state is VersionState.PENDING
+    life.init_failed(life.revision, "Runtime.ExitError", "it died")
+    life.observe(0, growing)
+    assert life.state is VersionState.FAILED
+
+
+def test_a_pending_version_says_what_failed_last() -> None:
+    life = VersionLife(version())
+    life.init_failed(life.revision, "Runtime.ExitError", "it died")
+    life.observe(0, NOTHING)
+    assert (life.status.state, life.status.reason_code) == (VersionState.PENDING, "Creating")
+    assert life.status.reason.endswith("it died")
+    life.init_failed(life.revision, "Runtime.ImportModuleError", "")
+    assert life.status.reason.endswith("Runtime.ImportModuleError")
+    life.observe(0, READY)
+    assert (life.status.state, life.status.reason) == (VersionState.ACTIVE, "")
+    life.init_failed(life.revision, "Runtime.ExitError", "it died")
+    assert life.status.reason == ""
 
 
 def test_failures_of_old_code_do_not_count_for_new_code() -> None:
@@ -143,6 +181,15 @@ def test_a_lack_of_room_is_borne_for_a_while() -> None:
     assert (life.status.reason_code, life.status.reason) == ("InsufficientCapacity", "There is none.")
 
 
+def test_how_long_a_lack_of_room_is_borne_can_be_said() -> None:
+    life = VersionLife(version(), patience=10 * PATIENCE)
+    life.observe(0, BLOCKED)
+    life.observe(10 * PATIENCE - 1, BLOCKED)
+    assert life.state is VersionState.PENDING
+    life.observe(10 * PATIENCE, BLOCKED)
+    assert life.state is VersionState.FAILED
+
+
 def test_an_active_version_stays_active_when_it_is_short_of_room() -> None:
     life = active()
     life.observe(0, BLOCKED)
@@ -157,6 +204,20 @@ def test_a_failed_version_is_tried_again_when_something_changes() -> None:
     life.want(version())
     assert life.state is VersionState.FAILED
     life.want(version().with_scaling(1, 1))
+    assert life.state is VersionState.PENDING
+
+
+def test_only_a_failed_version_is_tried_again() -> None:
+    life = active()
+    life.try_again()
+    assert life.state is VersionState.ACTIVE
+    life = VersionLife(version())
+    for _ in range(3):
+        life.init_failed(life.revision, "Runtime.ExitError", "it died")
+    life.observe(0, NOTHING)
+    assert life.state is VersionState.FAILED
+    life.try_again()
+    life.observe(0, NOTHING)
     assert life.state is VersionState.PENDING
 
 

@@ -261,6 +261,37 @@ def test_an_init_that_fails_again_and_again_is_tried_ever_more_rarely() -> None:
     assert len(world.ready()) == 3
 
 
+def test_one_that_dies_as_soon_as_it_is_ready_is_tried_ever_more_rarely() -> None:
+    world = World(version())
+    world.crashing.add("v")
+    world.seconds(3600)
+    tried = sum(len(decisions.start) for decisions in world.history)
+    assert 3 * 10 < tried < 3 * 25
+    world.crashing.clear()
+    world.seconds(310)
+    assert len(world.ready()) == 3
+
+
+def test_one_that_dies_after_it_worked_is_replaced_at_once_every_time() -> None:
+    world = World(version())
+    world.seconds(GROWN)
+    for _ in range(10):
+        world.seconds(60)
+        victim = world.ready()[0]
+        assert victim.settled
+        victim.state = EnvironmentState.DEAD
+        assert len(world.tick().start) == 1
+
+
+def test_what_dies_with_its_instance_is_not_to_blame() -> None:
+    world = World(version())
+    for _ in range(10):
+        while len(world.ready()) < 3:
+            world.tick()
+        world.kill(world.ready()[0].instance)
+        assert len(world.tick().start) == 1
+
+
 def test_an_init_that_worked_makes_the_next_pause_short_again() -> None:
     world = World(version())
     world.failing.add("v")

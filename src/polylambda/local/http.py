@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from polylambda.local.exchange import Receive, Scope, Send
 
 
+OTHER_PORT = "set LOCAL_LAMBDA_PORT (`polylambda dev` also takes --port) to another, or to 0 for any free one"
+
+
 class HttpServer(uvicorn.Server):
     """Serves an application until it is told to stop.
 
@@ -75,8 +78,8 @@ class HttpServer(uvicorn.Server):
         yield
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens on `host` and `port` (0: any free one).
+def listen(host: str, port: int, *, advice: str = OTHER_PORT) -> socket.socket:
+    """Return a socket that listens on `host` and `port` (0: any free one); `advice` says how users choose another port.
 
     Raises:
         ConfigurationError: that is not possible; the message says what to do.
@@ -93,8 +96,7 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise ConfigurationError(
-                f"port {port} of {host} is in use by another program: end it, or set LOCAL_LAMBDA_PORT "
-                "(`polylambda dev` also takes --port) to another, or to 0 for any free one"
+                f"port {port} of {host} is in use by another program: end it, or {advice}"
             ) from error
         raise ConfigurationError(f"cannot listen on port {port} of {host}: {error.strerror}") from error
 

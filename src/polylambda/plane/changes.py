@@ -69,9 +69,12 @@ def _pairs(before: list[_Thing], after: list[_Thing], key: str) -> Iterator[tupl
 def _of_version(old: _Thing, new: _Thing) -> Iterator[Change]:
     thing = new or old
     name, state = short_name(thing), new.get("state", "")
+    reason = f": {new['reason']}" if new and new["reason"] else ""
     if old.get("state") != new.get("state"):
-        reason = f": {new['reason']}" if new and new["reason"] else ""
         yield Change("version", thing["arn"], state, f"function {name} {_step(old, new)}{reason}")
+    elif reason and old["reason"] != new["reason"]:
+        # It is still Pending, say, but by now it is known what keeps it from being Active.
+        yield Change("version", thing["arn"], state, f"function {name} is {state}{reason}")
     if new and old.get("wanted", 0) != new["wanted"]:
         few_or_many = f"{old.get('wanted', 0)} → {new['wanted']} environments wanted"
         yield Change("version", thing["arn"], state, f"function {name} {few_or_many}")

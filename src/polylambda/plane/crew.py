@@ -152,9 +152,10 @@ class Crew:
             host.instance = await self._provider.launch(
                 spec, on_event=partial(self._event, host), on_lost=partial(self._lost, host)
             )
-        except (PolylambdaError, OSError) as error:
-            host.become(InstanceState.FAILED)
-            self._tell(host, f"LaunchFailed: {error}", level="WARN")
+        except Exception as error:  # whatever it is: an instance must not be Pending for ever
+            if host.state is InstanceState.PENDING:
+                host.become(InstanceState.FAILED)
+            self._tell(host, f"LaunchFailed: {self._why(error, f'launch of {host.id}')}", level="WARN")
             self._abandon(host)
             self.on_change()
             return
@@ -180,8 +181,9 @@ class Crew:
             await host.client.start_environment(self._spec(environment))
         except AgentLost:
             pass  # whoever follows the agent's events hears of it too
-        except AgentError as error:
-            self._init_failed(environment, "Sandbox.Failure", str(error))
+        except Exception as error:  # whatever it is: an environment must not be Starting for ever
+            reason = self._why(error, f"start of environment {environment.id}")
+            self._init_failed(environment, "Sandbox.Failure", reason)
 
     async def _stop(self, host: Host, environment: Environment) -> None:
         assert host.client is not None
@@ -189,17 +191,25 @@ class Crew:
             await host.client.stop_environment(environment.id, drain=environment.revision.record.timeout + DRAIN_GRACE)
         except (AgentLost, AgentError):
             pass  # the agent is gone, and the environment with it
+        except Exception as error:  # as above: nor Draining
+            self._why(error, f"stop of environment {environment.id}")
+            if not environment.ended:
+                self._ended(environment, EnvironmentState.DEAD)
 
     async def _terminate(self, host: Host, drain: float) -> None:
         launching = self._launching.get(host.id)
         if launching is not None:
             await asyncio.wait([launching])
-        if host.instance is not None:
-            await host.instance.terminate(drain=drain)
+        message, level = "Terminated", "INFO"
+        try:
+            if host.instance is not None:
+                await host.instance.terminate(drain=drain)
+        except Exception as error:  # it counts as gone: more cannot be done about it
+            message, level = f"TerminateFailed: {self._why(error, f'end of {host.id}')}", "WARN"
         self._abandon(host)
         host.become(InstanceState.TERMINATED)
         self._fleet.remove_host(host)
-        self._tell(host, "Terminated")
+        self._tell(host, message, level=level)
         self.on_change()
 
     def _spec(self, environment: Environment) -> EnvironmentSpec:
@@ -207,6 +217,7 @@ class Crew:
         document = record.document
         variables: Document = document.get("Environment") or {}
         logging: Document = document.get("LoggingConfig") or {}
+        storage: Document = document.get("EphemeralStorage") or {}
         return EnvironmentSpec(
             id=environment.id,
             function_name=record.function_name,
@@ -222,6 +233,9 @@ class Crew:
             region=self._options.region,
             account_id=self._options.account_id,
             log_group=logging.get("LogGroup", ""),
+            tmp_size=storage.get("Size", 512),
+            application_log_level=logging.get("ApplicationLogLevel", "INFO"),
+            system_log_level=logging.get("SystemLogLevel", "INFO"),
         )
 
     # What agents tell
@@ -237,7 +251,8 @@ class Crew:
             return
         match event:
             case LogRecord():
-                self._journal.function(environment.revision.record.function_name, bytes(event.record))
+                write = self._journal.function_once if event.once else self._journal.function
+                write(environment.revision.record.function_name, bytes(event.record))
             case EnvironmentMeasures():
                 environment.measure(event.cpu, event.memory, event.hot, counts=self._has_settled(environment))
                 if environment.state is EnvironmentState.READY:
@@ -335,9 +350,20 @@ class Crew:
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            asyncio.get_running_loop().call_exception_handler(
-                {"message": f"a defect of polylambda: {task.get_name()} failed", "exception": error}
-            )
+            _report_defect(task.get_name(), error)
+
+    def _why(self, error: Exception, what: str) -> str:
+        """Put into words why `what` failed; report what is not the machine's fault but ours."""
+        if isinstance(error, (PolylambdaError, OSError)):
+            return str(error)
+        _report_defect(what, error)
+        return f"{type(error).__name__}: {error}"
+
+
+def _report_defect(what: str, error: BaseException) -> None:
+    asyncio.get_running_loop().call_exception_handler(
+        {"message": f"a defect of polylambda: {what} failed", "exception": error}
+    )
 
 
 def _ignore(_revision: Revision, _error_type: str, _reason: str) -> None:

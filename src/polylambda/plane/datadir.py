@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import secrets
+import shutil
 from typing import TYPE_CHECKING, Self
 
 import msgspec
 
 from polylambda.errors import ConfigurationError
-from polylambda.plane.options import STATUS_FILE
+from polylambda.plane import processes
+from polylambda.plane.options import INSTANCES, STATUS_FILE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,6 +86,21 @@ class DataDir:
             (self.folder / STATUS_FILE).unlink()
         os.close(self._lock)
 
+    def clean_up(self) -> int:
+        """End the processes that an earlier plane left, and remove what its instances kept; return how many processes.
+
+        Blocks until they are gone. Who has the folder may do so until instances of its own are launched.
+        """
+        ended = processes.end(processes.marks(self.token))
+        folder = self.folder / INSTANCES
+        for path in folder.iterdir() if folder.is_dir() else ():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+        return ended
+
     def announce(self, url: str) -> PlaneStatus:
         """Say how this plane is reached, with a new token for its own endpoints; readable for this user only."""
         status = PlaneStatus(os.getpid(), url, secrets.token_hex(16))
@@ -96,15 +114,26 @@ class DataDir:
             return None
 
     def _own_token(self) -> str:
+        """Return the token of this very folder.
+
+        It says where it belongs: a copy of the folder brings the token of the original along, whose processes are none
+        of its business, and gets its own.
+        """
         path = self.folder / _MARK
         try:
             token = path.read_text().strip()
-        except OSError:
+        except (OSError, ValueError):
             token = ""
-        if not token:
-            token = secrets.token_hex(16)
+        place = self._place()
+        if not token.endswith(f"-{place}"):
+            token = f"{secrets.token_hex(16)}-{place}"
             _write_privately(path, token.encode())
         return token
+
+    def _place(self) -> str:
+        """Tell this folder from every other: from one elsewhere, and from an earlier one of the same name."""
+        path = os.fsencode(self.folder.resolve())
+        return hashlib.sha256(b"%d %b" % (self.folder.stat().st_ino, path)).hexdigest()[:16]
 
 
 def _write_privately(path: Path, data: bytes) -> None:

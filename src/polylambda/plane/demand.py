@@ -27,7 +27,7 @@ class Policy:
         empty: an instance without environments ends after so long.
         max_age: an instance is replaced when it is as old.
         leaving: share of a provider's instances that may be emptied at a time, by age or to save them (one at least).
-        first_retry: pause after an init or launch that failed; doubles with each further one.
+        first_retry: pause after a start or launch that failed; doubles with each further one.
         last_retry: longest such pause.
     """
 

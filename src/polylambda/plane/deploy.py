@@ -178,10 +178,13 @@ class Deployer:
         self._call("update_function_code", FunctionName=plan.name, **_code(plan.code))
 
     def _publish_latest(self, name: str) -> bool:
-        """Publish to `$LATEST.PUBLISHED`, unless that is what it is already; return whether it was published."""
+        """Publish to `$LATEST.PUBLISHED`, unless that is what it is already; return whether it was published.
+
+        What has failed is published again: it may have failed for something that is not of the function.
+        """
         latest = self._call("get_function_configuration", FunctionName=name)
         published = self._find("get_function_configuration", FunctionName=name, Qualifier=LATEST_PUBLISHED)
-        if published is not None and _runs_the_same(latest, published):
+        if published is not None and published.get("State") != "Failed" and _runs_the_same(latest, published):
             return False
         self._say(f"publishing function {name}")
         self._call("publish_version", FunctionName=name, PublishTo="LATEST_PUBLISHED")

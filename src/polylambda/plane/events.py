@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 import time
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -36,7 +37,7 @@ MAX_CHAIN = 16
 """A function whose destinations lead back to it is stopped there, as by AWS's recursive loop detection."""
 
 CONCURRENT_EVENTS = 256
-"""As many are under way at once, of all functions."""
+"""As many are under way at once, of all functions; besides, one of each version that has none."""
 
 LOOK_AGAIN = 0.1
 """Real seconds until events that had no room are looked at again: other callers may have made some."""
@@ -146,19 +147,26 @@ class Dispatcher:
         No more events of a version are taken than its free slots could hold: were all of them tried at once, nearly all
         would be refused and wait ever longer, while slots become free that nobody uses. One is tried in any case: whether
         nobody can take it is not decided here.
+
+        A function with many free slots must not keep the others waiting: who has the least under way comes first, and
+        each gets at most an equal share of what is left.
         """
         now = self._wall()
         wait: float | None = None
-        for (function, version), due in self._queue.due().items():
+        waiting: list[tuple[str, str]] = []
+        for version, due in self._queue.due().items():
             later = due - now
             if later <= 0:
-                mine = self._under_way_of[function, version]
-                limit = max(self._functions.room(function, version), 0 if mine else 1)
-                left = CONCURRENT_EVENTS - len(self._under_way)
-                for event in self._queue.take(function, version, now, min(limit, left)):
-                    self._begin(event)
+                waiting.append(version)
                 later = LOOK_AGAIN
             wait = later if wait is None else min(wait, later)
+        waiting.sort(key=lambda version: self._under_way_of[version])
+        for number, version in enumerate(waiting):
+            left = max(0, CONCURRENT_EVENTS - len(self._under_way))
+            share = math.ceil(left / (len(waiting) - number))
+            limit = min(self._functions.room(*version), share)
+            for event in self._queue.take(*version, now, max(limit, 0 if self._under_way_of[version] else 1)):
+                self._begin(event)
         return wait
 
     def _begin(self, event: Event) -> None:

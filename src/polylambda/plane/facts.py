@@ -79,7 +79,7 @@ class InstanceFacts:
 
 @dataclass(slots=True)
 class EnvironmentFacts:
-    """An environment that was started. One whose init failed must be shown as FAILED in at least one tick.
+    """An environment that was started. One that is FAILED or DEAD must be shown so in at least one tick.
 
     Attributes:
         id: as the scaler named it.
@@ -88,6 +88,7 @@ class EnvironmentFacts:
         state: observed; STARTING from the decision on, also while its instance is Pending.
         cpu: mean share of its vCPUs since the last tick, 0 to 1.
         slots_in_use: mean share of its slots since the last tick, 0 to 1.
+        settled: it has been Ready for long enough that it works; should it end, its start is not to blame.
     """
 
     id: str
@@ -96,6 +97,7 @@ class EnvironmentFacts:
     state: EnvironmentState
     cpu: float = 0.0
     slots_in_use: float = 0.0
+    settled: bool = False
 
 
 @dataclass(slots=True)

@@ -31,6 +31,7 @@ class Journal:
         self._folder = folder
         self._waiting: dict[str, list[bytes]] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._said: set[tuple[str, str]] = set()
         folder.mkdir(parents=True, exist_ok=True)
 
     def function_log(self, function: str) -> Path:
@@ -44,6 +45,13 @@ class Journal:
     def function(self, function: str, line: bytes) -> None:
         """Add a line, JSON without its end, to the log of a function."""
         self._add(function, line)
+
+    def function_once(self, function: str, line: bytes) -> None:
+        """Add a line to the log of a function, unless one with the same `record` was added before in this way."""
+        said = (function, json.dumps(json.loads(line)["record"]))
+        if said not in self._said:
+            self._said.add(said)
+            self._add(function, line)
 
     def provider(
         self,

@@ -22,6 +22,9 @@ TAKE_OVER = 0.8
 PATIENCE = 20.0
 """Plane seconds that a new version may be without the room it needs before it counts as Failed."""
 
+GIVING_UP = 3
+"""A new version is Failed when so many times the environments that it needs failed to start, though some are Ready."""
+
 _CREATING = ("The function is being created.", "Creating")
 _REASON_CODES = {
     "Runtime.InvalidEntrypoint": "FunctionError.InvalidEntryPoint",
@@ -60,9 +63,15 @@ class VersionLife:
         applied: minimum and maximum of environments that the fleet has converged to; None: to none yet.
     """
 
-    def __init__(self, record: VersionRecord) -> None:
-        """Begin with a version that is wanted, and of which nothing is there."""
+    def __init__(self, record: VersionRecord, *, patience: float = PATIENCE) -> None:
+        """Begin with a version that is wanted, and of which nothing is there.
+
+        Args:
+            record: what is wanted.
+            patience: plane seconds that it may be without the room it needs before it counts as Failed.
+        """
         self.record = record
+        self._patience = patience
         self.revision = Revision(record)
         self.serving: Revision | None = None
         self.state = VersionState.PENDING
@@ -105,9 +114,17 @@ class VersionLife:
 
     def init_failed(self, revision: Revision, error_type: str, reason: str) -> None:
         """Take note that the init of an environment failed."""
-        if revision.id == self.revision.id:
-            self._failed_inits += 1
-            self._failure = (error_type, reason)
+        if revision.id != self.revision.id:
+            return
+        self._failed_inits += 1
+        self._failure = (error_type, reason or f"The runtime failed to start: {error_type}")
+        if self.state is VersionState.PENDING:
+            self._reason = f"{_CREATING[0]} The last environment that failed: {self._failure[1]}"
+
+    def try_again(self) -> None:
+        """Begin anew when it failed: what it failed for may be different now."""
+        if self.state is VersionState.FAILED:
+            self._begin()
 
     def want(self, record: VersionRecord) -> None:
         """Take what is wanted now."""
@@ -149,17 +166,17 @@ class VersionLife:
             self.serving = self.revision
             self._become(VersionState.ACTIVE)
             return
-        if self._failed_inits >= needed and not observed.ready:
+        # New code may need many: where most starts work it is not to fail for the few that do not.
+        most = GIVING_UP * max(needed, observed.serving)
+        if self._failed_inits >= (most if observed.ready else needed):
             error_type, reason = self._failure
-            self._become(
-                VersionState.FAILED, reason or f"The runtime failed to start: {error_type}", reason_code(error_type)
-            )
+            self._become(VersionState.FAILED, reason, reason_code(error_type))
             return
         if observed.blocked is None or observed.serving > 1:
             self._blocked_since = None
         elif self._blocked_since is None:
             self._blocked_since = now
-        elif now - self._blocked_since >= PATIENCE:
+        elif now - self._blocked_since >= self._patience:
             code, reason = observed.blocked
             self._become(VersionState.FAILED, reason, code)
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 DEFAULT_PORT = 9400
 STATUS_FILE = "plane.json"
+INSTANCES = "instances"
 ACCOUNT_ID = "123456789012"
 
 
@@ -81,7 +82,7 @@ class PlaneOptions:
     @property
     def instances(self) -> Path:
         """Folder of what instances keep while they run."""
-        return self.data_dir / "instances"
+        return self.data_dir / INSTANCES
 
     @property
     def public(self) -> bool:

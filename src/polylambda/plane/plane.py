@@ -15,7 +15,6 @@ import uuid
 from typing import TYPE_CHECKING, Self
 
 from polylambda.local import http
-from polylambda.plane import processes
 from polylambda.plane.admin import Admin
 from polylambda.plane.api.app import api
 from polylambda.plane.api.server import PlaneServer
@@ -92,7 +91,7 @@ class Plane:
         options = self._options
         async with contextlib.AsyncExitStack() as stack:
             data = stack.enter_context(DataDir(options.data_dir))
-            await asyncio.to_thread(processes.end, processes.marks(data.token))
+            await asyncio.to_thread(data.clean_up)
             store = stack.enter_context(contextlib.closing(Store(options.data_dir)))
             queue = stack.enter_context(contextlib.closing(EventQueue(options.data_dir)))
             self.journal = Journal(options.logs)
@@ -173,7 +172,7 @@ class Plane:
     async def _listen(self, stack: contextlib.AsyncExitStack, store: Store, queue: EventQueue) -> None:
         options = self._options
         credentials = None if options.credentials_file is None else Credentials.load(options.credentials_file)
-        sock = http.listen(options.host, options.port)
+        sock = http.listen(options.host, options.port, advice="give --port another, or 0 for any free one")
         stack.callback(sock.close)
         self.url = http.url(sock)
         snapshot = Snapshot(self._fleet, self._reconciler, self._metrics, self._clock)

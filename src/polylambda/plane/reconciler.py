@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from polylambda.plane.facts import EnvironmentFacts, Facts, InstanceFacts, ProviderFacts, VersionFacts
 from polylambda.plane.instance_types import select
-from polylambda.plane.lives import Observed, ProviderLife, VersionLife
-from polylambda.plane.states import InstanceState
+from polylambda.plane.lives import PATIENCE, Observed, ProviderLife, VersionLife
+from polylambda.plane.records import LATEST
+from polylambda.plane.states import EnvironmentState, InstanceState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from polylambda.plane.clock import Clock
     from polylambda.plane.crew import Crew
     from polylambda.plane.facts import Decisions
-    from polylambda.plane.fleet import Fleet, Revision
+    from polylambda.plane.fleet import Environment, Fleet, Revision
     from polylambda.plane.instance_types import InstanceType
     from polylambda.plane.records import ProviderRecord
     from polylambda.plane.router import Router
@@ -30,6 +31,12 @@ if TYPE_CHECKING:
 
 TICK = 2.0
 """Plane seconds between two looks of the scaler."""
+
+SETTLED = 10.0
+"""Plane seconds that an environment must have been Ready for its end not to be the fault of its start."""
+
+LEAST = 5.0
+"""Real seconds that `SETTLED` and `PATIENCE` are at least: processes take their time, however fast plane time passes."""
 
 _QUICK = 0.1
 """Real seconds until it looks when something happened: what belongs together, a publish and its scaling, is decided together."""
@@ -100,6 +107,7 @@ class Reconciler:
         """Look at everything once, decide, and have it done."""
         self.look()
         self._forget_deleted()
+        self._note_early_ends()
         facts = self._facts()
         self._crew.forget_ended()
         decisions = self._scaler.tick(self._clock.now(), facts)
@@ -114,13 +122,33 @@ class Reconciler:
             life = self.providers.get(provider.name)
             if life is None or (life.record.deleting and not provider.deleting):
                 life = self.providers[provider.name] = ProviderLife(provider)
+            elif provider.max_vcpus != life.record.max_vcpus:
+                for version in self.lives.values():
+                    if version.record.provider == provider.name:
+                        version.try_again()
             life.want(provider, types=len(self._instance_types(provider)))
         for record in self._store.versions():
             life = self.lives.get(record.arn)
             if life is None or (life.record.deleting and not record.deleting):
-                life = self.lives[record.arn] = VersionLife(record)
+                life = self.lives[record.arn] = VersionLife(record, patience=self._at_least(PATIENCE))
             life.want(record)
             life.observe(now, self._observed(life))
+
+    def _at_least(self, plane_seconds: float) -> float:
+        return max(plane_seconds, self._clock.plane(LEAST))
+
+    def _settled(self, environment: Environment) -> bool:
+        age = self._clock.now() - environment.ready_at
+        return environment.leaving or (environment.ready_at > 0 and age >= self._at_least(SETTLED))
+
+    def _note_early_ends(self) -> None:
+        """Count environments that died by themselves as soon as they were Ready as ones whose init failed."""
+        for each in self._fleet.environments.values():
+            if each.state is EnvironmentState.DEAD and not self._settled(each):
+                host = self._fleet.hosts.get(each.instance)
+                if host is not None and host.state is InstanceState.RUNNING:
+                    reason = "The runtime exited soon after its init: the function's log may say why."
+                    self.init_failed(each.revision, "Runtime.ExitError", reason)
 
     def _observed(self, life: VersionLife) -> Observed:
         wanted = life.revision.id
@@ -133,7 +161,9 @@ class Reconciler:
 
     def _forget_deleted(self) -> None:
         """Remove what was deleted and of which nothing is left."""
-        for record in self._store.versions():
+        for record in reversed(self._store.versions()):  # so that `$LATEST` is the last of its function
+            if record.qualifier == LATEST and len(self._store.versions_of(record.function_name)) > 1:
+                continue  # without it the API could find nothing of the function, and yet it would be there
             if record.deleting and not self._fleet.environments_of(record.arn):
                 self._store.remove_version(record.function_name, record.qualifier)
                 self.lives.pop(record.arn, None)
@@ -173,6 +203,7 @@ class Reconciler:
                     each.state,
                     cpu=each.take_cpu(),
                     slots_in_use=each.take_slots_in_use(now),
+                    settled=self._settled(each),
                 )
                 for each in self._fleet.environments.values()
             ],

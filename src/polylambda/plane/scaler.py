@@ -70,7 +70,7 @@ class Scaler:
         """Return what is to be done at `now`, seconds of plane time, with the fleet of `facts`."""
         state = _State(facts, self._leaving)
         self._forget(state)
-        self._fail(now, facts)
+        self._fail(now, facts, state)
         decisions = Decisions()
         for version in facts.versions:
             decisions.wanted[version.id] = self._want(now, version, state)
@@ -90,12 +90,18 @@ class Scaler:
         self._inits.keep(state.versions)
         self._boots.keep(state.providers)
 
-    def _fail(self, now: float, facts: Facts) -> None:
-        """Hold back versions whose init fails, and providers whose instances fail to launch."""
+    def _fail(self, now: float, facts: Facts, state: _State) -> None:
+        """Hold back versions whose environments fail to start, and providers whose instances fail to launch."""
+        failed, dead, ready = EnvironmentState.FAILED, EnvironmentState.DEAD, EnvironmentState.READY
         self._inits.observe(
             now,
-            ((each.version, each.id) for each in facts.environments if each.state is EnvironmentState.FAILED),
-            ((each.version, each.id) for each in facts.environments if each.state is EnvironmentState.READY),
+            (
+                (each.version, each.id)
+                for each in facts.environments
+                # One that dies as soon as it is Ready would else be started again and again without a pause.
+                if each.state is failed or (each.state is dead and not each.settled and state.runs(each.instance))
+            ),
+            ((each.version, each.id) for each in facts.environments if each.state is ready and each.settled),
         )
         self._boots.observe(
             now,
@@ -297,6 +303,11 @@ class _State:
             if each.state is InstanceState.DRAINING:
                 emptying.add(each.id)
         self._count(facts.environments, there, emptying)
+
+    def runs(self, instance: str) -> bool:
+        """Say whether an instance is Running: what dies on another dies with it."""
+        there = self.instances.get(instance)
+        return there is not None and there.state is InstanceState.RUNNING
 
     def _count(
         self, environments: Iterable[EnvironmentFacts], there: Mapping[str, list[EnvironmentFacts]], emptying: set[str]

@@ -47,6 +47,9 @@ class EnvironmentSpec:
         region: AWS region.
         account_id: twelve digits.
         log_group: CloudWatch's name of the function's log.
+        tmp_size: MiB of its /tmp.
+        application_log_level: what the runtime is to log of the function: TRACE, DEBUG, INFO, WARN, ERROR or FATAL.
+        system_log_level: which events of the platform are logged: DEBUG, INFO or WARN.
     """
 
     id: str
@@ -63,3 +66,6 @@ class EnvironmentSpec:
     region: str = "us-east-1"
     account_id: str = "123456789012"
     log_group: str = ""
+    tmp_size: int = 512
+    application_log_level: str = "INFO"
+    system_log_level: str = "INFO"

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import shutil
 import signal
 import stat
 import sys
@@ -27,10 +26,10 @@ from polylambda.plane.agent.events import Events
 from polylambda.plane.agent.guardian import Guardian
 from polylambda.plane.agent.http import Connection
 from polylambda.plane.agent.instance import Instance
+from polylambda.plane.agent.log_socket import make_folder
 from polylambda.plane.agent.protocol import TOKEN_VARIABLE, Listening
 from polylambda.plane.agent.service import Service
 from polylambda.plane.agent.site import Site
-from polylambda.plane.agent.stale import name_of, remove_stale
 from polylambda.plane.specs import InstanceSpec
 from polylambda.settings import environment
 
@@ -55,9 +54,7 @@ def main() -> None:
     folder = Path(options.folder or tempfile.mkdtemp(prefix="polylambda-instance-")).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     marks = processes.marks(environ.get(processes.MARK, ""), instance=spec.id)
-    # The path of a Unix socket has at most some hundred bytes.
-    remove_stale(Path(tempfile.gettempdir()), lambda left: shutil.rmtree(left, ignore_errors=True))
-    sockets = Path(tempfile.mkdtemp(prefix=name_of("")))
+    sockets = make_folder()
     cpu = cpu_shares(spec.id)
     guardian = Guardian(marks, (folder, sockets), cpu.folders)
     events = Events()

@@ -146,7 +146,7 @@ def variables(
     tmp = str(folder / "tmp")
     environ = {name: inherited[name] for name in INHERITED if name in inherited}
     environ |= {
-        "AWS_LAMBDA_LOG_LEVEL": "INFO",
+        "AWS_LAMBDA_LOG_LEVEL": spec.application_log_level,
         "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
         "HOME": tmp,
         "TMPDIR": tmp,

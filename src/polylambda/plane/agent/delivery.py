@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,8 @@ _STATUS = {
     Outcome.TRUNCATED: "failure",
 }
 
+_PARENT = re.compile(r"Parent=([0-9a-f]+)")  # in a trace header: the span that the invocation belongs to
+
 # Nearly every answer begins and ends like this.
 _JSON_HEAD = encode_part(AnswerHead(JSON, streamed=False))
 _GOOD_END = encode_part(AnswerEnd(Outcome.SUCCESS.value))
@@ -43,7 +46,8 @@ class Delivery:
         self._head = head
         self._payload = payload
         self._connection = connection
-        self._began = time.perf_counter()
+        self._began_at = time.time()
+        self._began = self._answered = time.perf_counter()
 
     async def run(self) -> None:
         """See it through to its end, whether or not somebody still listens: the function does not stop for that."""
@@ -51,6 +55,7 @@ class Delivery:
         try:
             await self._environment.admit()
             response = await self._invoke()
+            self._answered = time.perf_counter()
         except NotTaken as error:
             connection.refuse(error.status, str(error), headers={CAUSE_HEADER: error.cause.value})
         except InvalidInvocation as error:
@@ -83,7 +88,8 @@ class Delivery:
                 await connection.drain()
         if self._head.tail:
             await asyncio.sleep(0)  # the runtime wrote to its log before it answered: that is being read right now
-        tail = self._leave(_STATUS[response.outcome], response.error_type)
+        answered = streamed or response.outcome in (Outcome.SUCCESS, Outcome.ERROR)  # by the runtime
+        tail = self._leave(_STATUS[response.outcome], response.error_type, answered=answered)
         if response.outcome is Outcome.SUCCESS and not tail:
             end = _GOOD_END
         else:
@@ -99,16 +105,21 @@ class Delivery:
         body = await response.read()
         connection.reply(200, b"".join((head, encode_part(body), end)), content_type=FRAMES)
 
-    def _leave(self, status: str, error_type: str | None) -> str:
+    def _leave(self, status: str, error_type: str | None, *, answered: bool = False) -> str:
         """Write the report of the invocation; return the end of its log, if it was asked for."""
         head, log = self._head, self._environment.log
         self._environment.gauge.leave()
-        seconds = time.perf_counter() - self._began
+        now = time.perf_counter()
         record: dict[str, Any] = {
             "requestId": head.request_id,
-            "metrics": {"durationMs": round(seconds * 1000, 3)},
+            "metrics": {"durationMs": _milliseconds(self._began, now)},
             "status": status,
         }
+        if answered:
+            record["spans"] = [
+                self._span("responseLatency", self._began, self._answered),
+                self._span("responseDuration", self._answered, now),
+            ]
         if error_type is not None:
             record["errorType"] = error_type
         log.platform("platform.report", record)
@@ -124,5 +135,15 @@ class Delivery:
         if head.tenant_id:
             record["tenantId"] = head.tenant_id
         if head.trace_id:
-            record["tracing"] = {"type": "X-Amzn-Trace-Id", "value": head.trace_id}
+            tracing = record["tracing"] = {"type": "X-Amzn-Trace-Id", "value": head.trace_id}
+            if parent := _PARENT.search(head.trace_id):
+                tracing["spanId"] = parent[1]
         return record
+
+    def _span(self, name: str, began: float, ended: float) -> dict[str, Any]:
+        start = self._environment.log.timestamp(self._began_at + began - self._began)
+        return {"name": name, "start": start, "durationMs": _milliseconds(began, ended)}
+
+
+def _milliseconds(began: float, ended: float) -> float:
+    return round((ended - began) * 1000, 3)

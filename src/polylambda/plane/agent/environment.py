@@ -74,13 +74,15 @@ class Environment:
         """Describe an environment on the instance that `site` tells of."""
         self.spec = spec
         self.state = EnvironmentState.STARTING
-        self.gauge = Gauge(cores=spec.vcpus * site.cores_per_vcpu, memory=spec.memory, clock=time.monotonic)
-        self.log = Log(spec.id, site.emit)
+        self.gauge = Gauge(
+            cores=spec.vcpus * site.cores_per_vcpu, memory=spec.memory, tmp=spec.tmp_size, clock=time.monotonic
+        )
+        self.log = Log(spec.id, site.emit, level=spec.system_log_level)
         self._site = site
         self._folder = site.folder / "environments" / spec.id
         self._broker = SlotBroker(spec.slots)
         self._api = RuntimeApi(self._broker, function=_configuration(spec))
-        self._log_socket = LogSocket(site.sockets / spec.id, self.log.output)
+        self._log_socket = LogSocket(site.socket(), self.log.output)
         self._process: RuntimeProcess | None = None
         self._stop: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         self._fault: tuple[str, str] | None = None  # why we ended it ourselves
@@ -135,21 +137,38 @@ class Environment:
             self._stop.set_result(drain)
 
     async def live(self) -> None:
-        """Lead its life, from start to end. Events say how it goes."""
+        """Lead its life, from start to end. Events say how it goes, and how it ended: whatever happens."""
         self._to(EnvironmentState.STARTING)
+        try:
+            end = await self._live()
+        except Exception as error:  # the plane would wait for ever for an end of which it never hears
+            end = self._broken(error)
+        self._to(*end)
+
+    async def _live(self) -> _End:
+        """Lead its life, up to what its end is said to be."""
         try:
             async with self._api, self._log_socket:
                 try:
-                    end = await self._run()
-                except (CannotRun, CannotStart, OSError) as error:
+                    return await self._run()
+                except (CannotRun, CannotStart) as error:
                     error_type = error.error_type if isinstance(error, CannotRun) else INVALID_ENTRYPOINT
-                    end = _End(EnvironmentState.FAILED, error_type, str(error))
                     self.log.note(str(error))
+                    return _End(EnvironmentState.FAILED, error_type, str(error))
                 finally:
                     self._broker.close()
         finally:
             await self._site.clean_up(self.spec.id, self._folder)
-        self._to(*end)
+
+    def _broken(self, error: Exception) -> _End:
+        """Make an end of an error that is the agent's, or of the machine it is on."""
+        reason = f"The execution environment broke: {type(error).__name__}: {error}"
+        self.log.note(reason)
+        if not isinstance(error, OSError):  # no disk, no descriptor: everything else is a defect of ours
+            message = f"a defect of polylambda: environment {self.spec.id} broke"
+            asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
+        starting = self.state is EnvironmentState.STARTING
+        return _End(EnvironmentState.FAILED if starting else EnvironmentState.DEAD, faults.SANDBOX_FAILURE, reason)
 
     async def _run(self) -> _End:
         """Start the runtime, and see it through. Raises CannotRun, CannotStart, OSError."""
@@ -157,7 +176,7 @@ class Environment:
         self.tmp.mkdir(parents=True)
         command = await site.commands.command(spec)
         if command.note:
-            self.log.note(command.note)
+            self.log.note(command.note, once=True)
         environ = variables(spec, command, inherited=site.environ, folder=self._folder, marks=site.marks(spec.id))
         environ[log_socket.VARIABLE] = str(self._log_socket.path)
         process = self._process = RuntimeProcess(
@@ -271,7 +290,7 @@ class Environment:
         if end is not None:
             record["status"] = "timeout" if end.error_type == faults.TIMED_OUT else "error"
             record["errorType"] = end.error_type
-            self.log.platform("platform.initRuntimeDone", record)
+        self.log.platform("platform.initRuntimeDone", record)
         self.log.platform("platform.initReport", record | {"metrics": {"durationMs": round(seconds * 1000, 3)}})
 
 

@@ -13,7 +13,6 @@ HOT_CPU = 0.95  # share of its vCPUs ...
 HOT_CPU_TIMES = 3  # ... in so many measures in a row
 HOT_SHARE = 0.90  # of its memory, and of its /tmp
 COOL = 0.05  # below each of these by that much it is cool again
-TMP_SIZE = 512.0  # MiB: what AWS gives a function that does not ask for more
 
 
 class Gauge:
@@ -25,13 +24,14 @@ class Gauge:
         hot: why it should take no more invocations; None: it may.
     """
 
-    def __init__(self, *, cores: float, memory: float, clock: Callable[[], float]) -> None:
-        """Begin; `cores` and `memory` (MiB) are what it is given, `clock` tells seconds."""
+    def __init__(self, *, cores: float, memory: float, tmp: float, clock: Callable[[], float]) -> None:
+        """Begin; `cores`, `memory` and `tmp` (MiB) are what it is given, `clock` tells seconds."""
         self.cpu = 0.0
         self.memory = 0.0
         self.hot: Cause | None = None
         self._cores = cores
         self._limit = memory
+        self._tmp_limit = tmp
         self._clock = clock
         self._cpu_seconds = 0.0
         self._measured_at = clock()
@@ -88,7 +88,7 @@ class Gauge:
         self._hot_for = self._hot_for + 1 if self.cpu >= HOT_CPU - slack[Cause.CPU] else 0
         if self.memory >= (HOT_SHARE - slack[Cause.MEMORY]) * self._limit:
             self.hot = Cause.MEMORY
-        elif self._tmp >= (HOT_SHARE - slack[Cause.DISK]) * TMP_SIZE:
+        elif self._tmp >= (HOT_SHARE - slack[Cause.DISK]) * self._tmp_limit:
             self.hot = Cause.DISK
         elif self._hot_for >= HOT_CPU_TIMES:
             self.hot = Cause.CPU

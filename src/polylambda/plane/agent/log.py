@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 
 TAIL = 4 * 1024  # bytes of log that AWS returns with an invocation
 
+_DEBUG, _INFO, _WARN = range(3)
+_LEVELS = {"DEBUG": _DEBUG, "INFO": _INFO, "WARN": _WARN}
+
+# The levels of the platform's events, but for those that are WARN because something failed. The rest is INFO. (On AWS an
+# initStart is DEBUG where there is no managed runtime, as in images; there are none here.)
+_EVENT_LEVELS = {"platform.initRuntimeDone": _DEBUG, "platform.logsDropped": _WARN}
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -35,10 +42,11 @@ _named = msgspec.json.Decoder(_Named)
 class Log:
     """The log of one environment, passed on line by line."""
 
-    def __init__(self, environment: str, emit: Callable[[LogRecord], None]) -> None:
-        """Give each record of `environment` to `emit`."""
+    def __init__(self, environment: str, emit: Callable[[LogRecord], None], *, level: str = "INFO") -> None:
+        """Give each record of `environment` to `emit`; of the platform's events only those from `level` on."""
         self._environment = environment
         self._emit = emit
+        self._level = _LEVELS.get(level, _INFO)
         self._tails: dict[str, deque[bytes]] = {}
         self._second = 0
         self._second_text = ""
@@ -65,29 +73,30 @@ class Log:
         self._send("function", record)
 
     def platform(self, kind: str, record: dict[str, Any]) -> None:
-        """Write an event of the platform; `kind` is such as `platform.start`."""
+        """Write an event of the platform, unless its level is too low; `kind` is such as `platform.start`."""
+        if _level(kind, record) < self._level:
+            return
         line = self._send(kind, record)
         request_id = record.get("requestId")
         if request_id in self._tails:
             self._add_to_tails(line, request_id)
 
-    def note(self, text: str) -> None:
-        """Write something that the developer should know and AWS has no event for."""
-        self._send("polylambda", text)
+    def note(self, text: str, *, once: bool = False) -> None:
+        """Write something that the developer should know and AWS has no event for; `once`, as in `LogRecord`."""
+        self._send("polylambda", text, once=once)
 
-    def _send(self, kind: str, record: Any) -> bytes:
-        line = _encode({"time": self._timestamp(), "type": kind, "record": record})
-        self._emit(LogRecord(self._environment, msgspec.Raw(line)))
-        return line
-
-    def _timestamp(self) -> str:
-        """Now, in milliseconds. The second is put into words once: a busy function writes thousands of records in it."""
-        now = time.time()
+    def timestamp(self, now: float) -> str:
+        """Return a Unix time in AWS's words. Each second is put into words once: thousands of records are written in it."""
         second = int(now)
         if second != self._second:
             self._second = second
             self._second_text = timestamp(second)[:-4]
         return f"{self._second_text}{int((now - second) * 1000):03d}Z"
+
+    def _send(self, kind: str, record: Any, *, once: bool = False) -> bytes:
+        line = _encode({"time": self.timestamp(time.time()), "type": kind, "record": record})
+        self._emit(LogRecord(self._environment, msgspec.Raw(line), once))
+        return line
 
     def _add_to_tails(self, line: bytes, request_id: object) -> None:
         """Keep a line for the invocation it names, or for all that are under way: text does not say whose it is."""
@@ -98,6 +107,13 @@ class Log:
             lines.append(line)
             if len(lines) > TAIL:  # each line has a line end: no more can matter
                 lines.popleft()
+
+
+def _level(kind: str, record: dict[str, Any]) -> int:
+    """The level of an event of the platform."""
+    if record.get("status", "success") != "success":
+        return _WARN
+    return _EVENT_LEVELS.get(kind, _INFO)
 
 
 def _json(line: bytes) -> _Named | None:

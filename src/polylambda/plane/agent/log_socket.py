@@ -6,15 +6,31 @@ A worker makes one connection for its stdout and one for its stderr; what comes 
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Self, cast
+
+from polylambda.plane.agent.stale import name_of, remove_stale
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 VARIABLE = "_LAMBDA_TELEMETRY_LOG_FD_PROVIDER_SOCKET"
 MAX_LINE = 256 * 1024  # bytes; a longer line is passed on in pieces
 LAST_WORDS = 1.0  # seconds for the rest of what was written, when the environment ends
+MAX_FOLDER = 56  # bytes of a folder for temporary files that leave room for ours: a socket's path has a hundred at most
+SHORT_FOLDER = Path("/tmp")  # noqa: S108 # what is made in it has a name that nobody can foresee
+
+
+def make_folder() -> Path:
+    """Make a folder for this agent's sockets, whose paths must be short; remove those of agents that were killed."""
+    parent = Path(tempfile.gettempdir())
+    if len(os.fsencode(parent)) > MAX_FOLDER:
+        parent = SHORT_FOLDER
+    remove_stale(parent, lambda left: shutil.rmtree(left, ignore_errors=True))
+    return Path(tempfile.mkdtemp(prefix=name_of(""), dir=parent))
 
 
 class LogSocket:

@@ -106,16 +106,18 @@ class EnvironmentMeasures(msgspec.Struct, tag_field="kind", tag="measures", froz
     hot: Cause | None
 
 
-class LogRecord(msgspec.Struct, tag_field="kind", tag="log", frozen=True):
+class LogRecord(msgspec.Struct, tag_field="kind", tag="log", frozen=True, omit_defaults=True):
     """A line for the function's log: what the function wrote, or an event of the platform.
 
     Attributes:
         id: of the environment.
         record: JSON of `{"time": ..., "type": "function" or "platform.*", "record": ...}`, as AWS's Telemetry API has it.
+        once: every environment of the function says the same, and its log needs it but once.
     """
 
     id: str
     record: msgspec.Raw
+    once: bool = False
 
 
 Event = InstanceMeasures | EnvironmentChanged | EnvironmentMeasures | LogRecord

@@ -7,6 +7,7 @@ import contextlib
 import resource
 import shutil
 import sys
+from itertools import count
 from typing import TYPE_CHECKING
 
 from polylambda.plane import processes
@@ -30,7 +31,6 @@ class Site:
 
     Attributes:
         folder: where they have theirs.
-        sockets: where Unix sockets are, for their paths must be short.
         environ: the agent's own environment variables.
         cores_per_vcpu: how much of a core a vCPU is worth.
         commands: how functions are started.
@@ -48,16 +48,21 @@ class Site:
         emit: Callable[[Event], None],
         guardian: Guardian,
     ) -> None:
-        """Describe the instance `spec`; `guardian` hears of each process group."""
+        """Describe the instance `spec`; `sockets` is a folder for Unix sockets, `guardian` hears of each process group."""
         self.folder = folder
-        self.sockets = sockets
         self.environ = environ
         self.cores_per_vcpu = spec.cores_per_vcpu
         self.commands = Commands(folder, environ)
         self.emit = emit
         self._id = spec.id
+        self._sockets = sockets
+        self._socket_numbers = count(1)
         self._cpu = cpu
         self._guardian = guardian
+
+    def socket(self) -> Path:
+        """Return a path for another Unix socket. It is a number, for such paths must be short."""
+        return self._sockets / str(next(self._socket_numbers))
 
     def marks(self, environment: str) -> dict[str, str]:
         """Return the variables that mark the processes of an environment."""

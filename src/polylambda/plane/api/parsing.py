@@ -18,12 +18,21 @@ if TYPE_CHECKING:
     from polylambda.plane.api.model import Target
     from polylambda.plane.records import Document
 
+# By operation: members that null would remove, and what is said to that. Elsewhere null is as good as left out.
+_REMOVALS: Mapping[str, Mapping[str, str]] = {
+    "UpdateFunctionConfiguration": {
+        "CapacityProviderConfig": "CapacityProviderConfig cannot be removed: a function on Lambda Managed Instances "
+        "stays there. Leave it out to keep what the function has, or name another capacity provider"
+    }
+}
+
 
 def parameters(target: Target, headers: Mapping[str, str], body: bytes) -> Document:
     """Return the parameters of the operation; `headers` have lower-case names. Members with null are left out.
 
     Raises:
-        ApiError: the body is not JSON, or something is of another type than the model says.
+        ApiError: the body is not JSON, something is of another type than the model says, or null is to remove what has
+            to stay.
     """
     shape = target.operation.input_shape
     if shape is None:
@@ -48,7 +57,11 @@ def parameters(target: Target, headers: Mapping[str, str], body: bytes) -> Docum
         else:
             in_body[name] = member
     if in_body and body:
-        found |= _structure(_json(body), in_body, "")
+        document = _json(body)
+        for name, problem in _REMOVALS.get(target.operation.name, {}).items():
+            if name in document and document[name] is None:
+                raise errors.invalid_parameter(problem)
+        found |= _structure(document, in_body, "")
     return found
 
 

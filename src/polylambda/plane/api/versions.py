@@ -13,6 +13,7 @@ from polylambda.plane.api.operations import inner
 from polylambda.plane.api.pages import page
 from polylambda.plane.api.resources import check_revision, revision, timestamp
 from polylambda.plane.records import DEFAULT_MIN_ENVIRONMENTS, LATEST, LATEST_PUBLISHED, VersionRecord
+from polylambda.plane.states import VersionState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,6 +60,8 @@ class Versions:
     def publish(self, latest: VersionRecord, to: str | None, description: str | None = None) -> VersionRecord:
         """Return the version that has what `latest` has: a new one, when it changed since it was last published.
 
+        One that did not change and is Failed begins anew: what it failed for may be different now.
+
         Args:
             latest: `$LATEST`.
             to: "LATEST_PUBLISHED" for `$LATEST.PUBLISHED`, which keeps its scaling; None for the next number.
@@ -72,7 +75,7 @@ class Versions:
         if before is not None and before.deleting and to == TO_LATEST_PUBLISHED:
             raise errors.conflict(f"The version is being deleted: {before.arn}")
         if before is not None and not before.deleting and before.generation == latest.generation:
-            return before
+            return self._tried_again(before)
         if before is None or to != TO_LATEST_PUBLISHED:
             self._check_count(latest.provider)
         qualifier = LATEST_PUBLISHED if to == TO_LATEST_PUBLISHED else self._store.next_version(name)
@@ -145,6 +148,15 @@ class Versions:
             "AppliedFunctionScalingConfig": None if applied is None else _told(*applied),
             "RequestedFunctionScalingConfig": _told(record.min_environments, record.max_environments),
         }
+
+    def _tried_again(self, record: VersionRecord) -> VersionRecord:
+        if self._resources.state(record) is not VersionState.FAILED:
+            return record
+        # A change of any kind is what makes the plane try.
+        record = replace(record, document={**record.document, "RevisionId": revision()})
+        self._store.put_version(record)
+        self._resources.control.wanted_changed()
+        return record
 
     def _published(self, parameters: Document) -> VersionRecord:
         names = self._resources.names

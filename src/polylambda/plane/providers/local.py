@@ -69,17 +69,19 @@ class LocalInstance:
         await asyncio.shield(self._end)
 
     async def _terminate(self, drain: float) -> None:
-        if self.client.lost:  # what does not even say that it lives is not waited for
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
-        elif drain > 0:
-            with contextlib.suppress(AgentLost, AgentError):
-                await self.client.stop_all(drain=drain)
-        await self.client.close()
-        if self._lifeline is not None:
-            os.close(self._lifeline)
-            self._lifeline = None
-        await _end(self._process, self._marks, self._folder)
+        try:
+            if self.client.lost:  # what does not even say that it lives is not waited for
+                with contextlib.suppress(ProcessLookupError):
+                    self._process.kill()
+            elif drain > 0:
+                with contextlib.suppress(AgentLost, AgentError):
+                    await self.client.stop_all(drain=drain)
+            await self.client.close()
+        finally:  # whatever happened: it is to end
+            if self._lifeline is not None:
+                os.close(self._lifeline)
+                self._lifeline = None
+            await _end(self._process, self._marks, self._folder)
 
 
 class LocalProvider:

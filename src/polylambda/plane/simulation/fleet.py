@@ -163,6 +163,7 @@ class Fleet:
             self._end(environment, EnvironmentState.FAILED)
             return
         environment.state = step(ENVIRONMENT_STEPS, name, environment.state, EnvironmentState.READY)
+        environment.settled = True  # here they die with their instance only
         self.load.ready(environment, self.instances[environment.instance].zone)
 
     def _drain(self, name: str) -> None:
