@@ -52,10 +52,10 @@ test: ## check and test everything
 	@$(MAKE) --no-print-directory unit-elsewhere
 	@$(MAKE) --no-print-directory pytest
 
-demo: venv ## see a function answer real events on a local server
+demo: venv ## see functions answer real events, and a fleet of managed instances follow its load
 	@$(BIN)/python -m scripts.demo $(ARGS)
 
-bench: venv ## compare speed and memory with awslambdaric
+bench: venv ## compare speed and memory with awslambdaric (of the plane: benchmarks/README.md)
 	@$(BIN)/python benchmarks/run.py $(ARGS)
 
 format: venv ## format the code and apply the safe fixes of the linter

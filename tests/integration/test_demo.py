@@ -29,7 +29,7 @@ sys.exit(demo.main([demo.{}]))
 # The same with smaller numbers: a machine that runs other tests as well is slow.
 SHORT_PLANE = """import sys
 from scripts import demo, demo_plane
-demo_plane.TIME_SCALE, demo_plane.SETTLE, demo_plane.ENOUGH = 60, 20, 10
+demo_plane.TIME_SCALE, demo_plane.SETTLE, demo_plane.ENOUGH = 60, 20, 60
 demo_plane.RATE, demo_plane.RAMP, demo_plane.HOLD = 160, 4, 6
 sys.exit(demo.main([demo.managed_instances]))
 """

@@ -174,6 +174,20 @@ def test_template_and_all_that_looks_at_it(folder: Path, programs: list[Program]
     assert invoke(again) == "second"
 
 
+def test_what_changes_while_a_function_does_not_come_up(folder: Path, programs: list[Program]):
+    app = folder / "code" / "app.py"
+    working = app.read_text()
+    app.write_text("import threading\nthreading.Event().wait()\n")  # its init does not end
+    up = start(programs, folder, "template.yaml", "--watch")
+    up.wait_for("environment .* is Starting")
+    app.write_text(working)
+    up.wait_for(r"app\.py.* changed")
+    up.wait_for("function hello is there")
+    assert invoke(up) == "first"
+    assert run(folder, "down").returncode == 0
+    assert up.end() == 0
+
+
 def test_what_the_plane_refuses_ends_it(folder: Path, programs: list[Program]):
     (folder / "template.yaml").write_text(TEMPLATE.replace("python3.13", "python2.7"))
     up = start(programs, folder, "template.yaml")
@@ -205,6 +219,7 @@ def test_down_ends_what_a_killed_plane_left(folder: Path, programs: list[Program
     assert down.returncode == 0, down.stderr
     assert "was not running any more" in down.stdout
     assert not [pid for pid in pids if alive(pid)]
+    assert list((folder / ".polylambda" / "instances").iterdir()) == []
     assert "no plane runs" in run(folder, "ps").stderr
 
 

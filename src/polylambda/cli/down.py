@@ -6,7 +6,6 @@ import time
 from typing import TYPE_CHECKING
 
 from polylambda.errors import ConfigurationError
-from polylambda.plane import processes
 from polylambda.plane.contact import contact
 from polylambda.plane.datadir import DataDir
 from polylambda.plane.options import PlaneOptions
@@ -47,12 +46,12 @@ def end_plane(data_dir: Path) -> str:
 
 
 def _end_what_is_left(data_dir: Path) -> int | None:
-    """End the processes that a plane has left, and return how many there were; None while one runs.
+    """End the processes that a plane has left, remove their folders, and return how many there were; None while one runs.
 
     Who gets the data directory knows that no plane has it.
     """
     try:
         with DataDir(data_dir) as data:
-            return processes.end(processes.marks(data.token))
+            return data.clean_up()
     except ConfigurationError:
         return None

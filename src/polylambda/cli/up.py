@@ -8,10 +8,9 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
-import watchfiles
-
 import polylambda
 from polylambda import loop
+from polylambda.cli.watch import Watch
 from polylambda.errors import ConfigurationError
 from polylambda.local.screen import Screen
 from polylambda.plane.changes import NOTHING, changes
@@ -145,30 +144,37 @@ class Up:
         deployer = Deployer(
             client_of(there.url, self._options.region, credentials=self._credentials()), self._screen.event
         )
-        deployed = self._apply(deployer)
-        if not deployed and not self._watch:
+        try:
+            good = self._redeploy(deployer) if self._watch else self._apply(deployer, give_up=self._ended.is_set)
+        except ConfigurationError as error:
+            self._screen.problem(str(error))
+            good = False
+        if not good:
             self._status = _REFUSED
             self._stop()
-        elif self._watch:
-            self._redeploy(deployer)
 
-    def _apply(self, deployer: Deployer) -> bool:
-        """Deploy all plans; return whether nothing was refused."""
+    def _apply(self, deployer: Deployer, *, give_up: Callable[[], bool]) -> bool:
+        """Deploy all plans; return whether nothing was refused.
+
+        `give_up` is asked while functions come up, which may take for ever: then nobody waits for them any more.
+        """
         try:
+            deployed: list[Deployed] = []
             for plan in self._plans:
                 for remark in plan.remarks:
                     self._screen.event(remark, style="yellow")
-                for function in deployer.apply(plan):
-                    self._wait(deployer, function)
+                deployed += deployer.apply(plan)
+            for function in deployed:
+                self._wait(deployer, function, give_up)
         except NotDeployed as error:
             if not self._ended.is_set():
                 self._screen.problem(str(error))
             return False
         return True
 
-    def _wait(self, deployer: Deployer, function: Deployed) -> None:
-        why_not = deployer.wait(function, give_up=self._ended.is_set)
-        if self._ended.is_set():
+    def _wait(self, deployer: Deployer, function: Deployed, give_up: Callable[[], bool]) -> None:
+        why_not = deployer.wait(function, give_up=give_up)
+        if give_up():
             return
         if why_not:
             self._screen.problem(f"function {function.name} does not come up: {why_not}")
@@ -176,8 +182,40 @@ class Up:
         way = f"curl {function.url}" if function.url else f"polylambda load {function.name}"
         self._screen.event(f"function {function.name} is there: {way}", style="bold green")
 
-    def _redeploy(self, deployer: Deployer) -> None:
-        """Deploy again when something changes, until the end."""
+    def _redeploy(self, deployer: Deployer) -> bool:
+        """Deploy, and again when something changes, until the end; what is refused may be put right then.
+
+        Watching begins before that: what is saved while functions come up must not be missed, and may be what they need.
+        """
+        while not self._ended.is_set():
+            folders = self._folders()
+            self._screen.event(f"watching {', '.join(map(str, folders))}")
+            with contextlib.closing(Watch(folders, data_dir=self._options.data_dir, ended=self._ended)) as watch:
+                self._redeploy_from(folders, watch, deployer)
+        return True
+
+    def _redeploy_from(self, folders: list[Path], watch: Watch, deployer: Deployer) -> None:
+        """Deploy, and again when something changes, as long as it is these folders that it comes from."""
+        while self._folders() == folders and not self._ended.is_set():
+            self._apply(deployer, give_up=lambda: self._ended.is_set() or watch.look())
+            self._await_change(watch)
+
+    def _await_change(self, watch: Watch) -> None:
+        """Wait until something has changed that can be deployed, or the end has come."""
+        while not self._ended.is_set():
+            if not watch.look():
+                continue
+            first, *others = watch.take()
+            self._screen.event(f"{first}{f' and {len(others)} more' if others else ''} changed")
+            try:
+                self._plans = self._read()
+            except ConfigurationError as error:
+                self._screen.problem(str(error))
+            else:
+                return
+
+    def _folders(self) -> list[Path]:
+        """The folders of all that is deployed."""
         folders = {
             plan.source.parent.resolve() if plan.source.is_file() else plan.source.resolve() for plan in self._plans
         }
@@ -186,26 +224,9 @@ class Up:
             for plan in self._plans
             for function in plan.functions
         }
-        self._screen.event(f"watching {', '.join(map(str, sorted(folders)))}")
-        quiet = _Filter(self._options.data_dir)
-        for changed in watchfiles.watch(*folders, watch_filter=quiet, stop_event=self._ended, raise_interrupt=False):
-            first, *others = sorted(path for _, path in changed)
-            self._screen.event(f"{first}{f' and {len(others)} more' if others else ''} changed")
-            try:
-                self._plans = self._read()
-            except ConfigurationError as error:
-                self._screen.problem(str(error))
-                continue
-            self._apply(deployer)
+        return sorted(folders)
 
     def _credentials(self) -> tuple[str, str]:
         """An access key and its secret that the plane takes."""
         file = self._options.credentials_file
         return next(iter(Credentials.load(file).secrets.items())) if file is not None else ANY_CREDENTIALS
-
-
-class _Filter(watchfiles.DefaultFilter):
-    """Leaves out caches and the like, and what the plane itself writes."""
-
-    def __init__(self, data_dir: Path) -> None:
-        super().__init__(ignore_paths=[data_dir.resolve()])

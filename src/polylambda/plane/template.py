@@ -28,7 +28,16 @@ DEFAULT_PROVIDER = "default"
 DEFAULT_SUBNETS = ["subnet-a", "subnet-b", "subnet-c"]
 
 # Of a function: what goes into CreateFunction as it is; what has a meaning of its own; what has none here.
-_PASSED_ON = ("Architectures", "Description", "EphemeralStorage", "Handler", "MemorySize", "Runtime", "Timeout")
+_PASSED_ON = (
+    "Architectures",
+    "Description",
+    "EphemeralStorage",
+    "Handler",
+    "LoggingConfig",
+    "MemorySize",
+    "Runtime",
+    "Timeout",
+)
 _UNDERSTOOD = (
     "AutoPublishAlias",
     "CapacityProviderConfig",
