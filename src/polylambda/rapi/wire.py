@@ -123,10 +123,7 @@ class Wire:
         return self._head is not None or bool(self._buffer)
 
     def adopt(self) -> None:
-        """Take a connection over on which somebody else's poll is out.
-
-        The reply to the answer before that poll may still be to come: it is passed over.
-        """
+        """Take over a connection on which another's poll is out; the reply to an answer before it is passed over."""
         self._step(POLL)
         self._foreign = True
 
@@ -273,10 +270,7 @@ class Wire:
         return None
 
     def _accepted_again(self) -> bool:
-        """Take the reply to an answer when it is the one before again, byte for byte, which need not be read twice.
-
-        The platform accepts every answer in the same words; only their date changes, once a second.
-        """
+        """Take the reply to an answer when it is the one before again, byte for byte: only its date ever changes."""
         state = self.state
         if self._accepted is None or self._head is not None or (state is not AHEAD and state is not ANSWERED):
             return False
