@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shlex
-import signal
 import sys
 import traceback
 from dataclasses import replace
@@ -23,11 +22,12 @@ from polylambda.local.environment import Environment
 from polylambda.local.function import Function
 from polylambda.local.options import configuration, runtime_environment
 from polylambda.local.screen import Screen
+from polylambda.local.signals import handling_signals
 from polylambda.local.watch import watching
 from polylambda.server.broker import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Sequence
     from types import TracebackType
     from typing import Literal
 
@@ -63,7 +63,7 @@ async def _serve(command: Sequence[str], options: Options) -> bool:
             serving.cancel()
         stop.set()
 
-    with _signals(interrupt), contextlib.suppress(asyncio.CancelledError):
+    with handling_signals(interrupt), contextlib.suppress(asyncio.CancelledError):
         async with server:
             await stop.wait()
             if server.function.busy:
@@ -184,21 +184,3 @@ def _ways_in(server: LocalServer, options: Options) -> dict[str, str]:
         "reload": f"on changes in {', '.join(map(str, options.watch))}" if options.watch else "off",
         "stop": "Ctrl-C",
     }
-
-
-@contextlib.contextmanager
-def _signals(handle: Callable[[], None]) -> Generator[None]:
-    """Call `handle` on Ctrl-C and SIGTERM."""
-    loop = asyncio.get_running_loop()
-    handled: list[signal.Signals] = []
-    try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, handle)
-            handled.append(number)
-    except (NotImplementedError, RuntimeError, ValueError):
-        pass  # no signals here: not the main thread
-    try:
-        yield
-    finally:
-        for number in handled:
-            loop.remove_signal_handler(number)

@@ -10,11 +10,11 @@ import contextlib
 import gc
 import random
 import secrets
-import signal
 import uuid
 from typing import TYPE_CHECKING, Self
 
 from polylambda.local import http
+from polylambda.local.signals import handling_signals
 from polylambda.plane.admin import Admin
 from polylambda.plane.api.app import api
 from polylambda.plane.api.server import PlaneServer
@@ -40,7 +40,7 @@ from polylambda.plane.targets import Targets
 from polylambda.plane.url_metrics import CountedUrls
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
     from types import TracebackType
 
     from polylambda.plane.options import PlaneOptions
@@ -247,7 +247,7 @@ async def serve(options: PlaneOptions, *, ready: Callable[[Plane], None] = lambd
         interrupts += 1
         plane.force() if interrupts > 1 else plane.stop()
 
-    with _signals(interrupt):
+    with handling_signals(interrupt):
         async with plane:
             # What was loaded, AWS's model above all, stays: looking through it again and again would stop the loop.
             gc.collect()
@@ -255,24 +255,6 @@ async def serve(options: PlaneOptions, *, ready: Callable[[Plane], None] = lambd
             ready(plane)
             await plane.run()
     return interrupts < 2
-
-
-@contextlib.contextmanager
-def _signals(handle: Callable[[], None]) -> Generator[None]:
-    """Call `handle` on Ctrl-C and SIGTERM."""
-    loop = asyncio.get_running_loop()
-    handled: list[signal.Signals] = []
-    try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, handle)
-            handled.append(number)
-    except (NotImplementedError, RuntimeError, ValueError):
-        pass  # no signals here: not the main thread
-    try:
-        yield
-    finally:
-        for number in handled:
-            loop.remove_signal_handler(number)
 
 
 async def _cancel(task: asyncio.Task[object]) -> None:
