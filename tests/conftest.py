@@ -20,7 +20,7 @@ hypothesis.settings.load_profile("polylambda")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let the contamination test be run with as many invocations as one has patience for."""
-    parser.addoption("--invocations", type=int, default=4000, help="of the contamination test, in each mode")
+    parser.addoption("--invocations", type=int, default=2000, help="of the contamination test, in each mode")
 
 
 _FOREIGN = (

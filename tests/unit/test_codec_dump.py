@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import collections
 import datetime as dt
+import enum
 import json
 import math
 import sys
@@ -198,6 +199,36 @@ def _parsed(value: object) -> Any:
 def _parse(text: str) -> Any:
     """JSON with every number as its digits say, so that 1.10 is not 1.1000000000000001, and NaN equals NaN."""
     return json.loads(text, parse_float=Decimal, parse_constant=str)
+
+
+class Size(str, enum.Enum):  # noqa: UP042 # its members' texts are not their values
+    SMALL = "small"
+
+    def __new__(cls, value: str):
+        member = str.__new__(cls, f"text of {value}")
+        member._value_ = value
+        return member
+
+
+class Rank(int, enum.Enum):
+    FIRST = 1
+
+    def __new__(cls, value: int):
+        member = int.__new__(cls, value + 100)
+        member._value_ = value
+        return member
+
+
+@pytest.mark.parametrize(
+    "stranger", [Size.SMALL, Rank.FIRST, Decimal("1.5"), b"x", math.nan, math.inf, (1,), {b"x"}], ids=repr
+)
+@pytest.mark.parametrize("usual", ["text", 1, 1.5, True])
+@pytest.mark.parametrize("place", [0, 50, 99])
+def test_one_stranger_in_a_column(stranger: object, usual: object, place: int) -> None:
+    column: list[object] = [usual] * 100
+    assert codec._are_same_in_json(list(column))
+    column[place] = stranger
+    assert codec._are_same_in_json(column) is (stranger == (1,))
 
 
 @pytest.mark.parametrize(
