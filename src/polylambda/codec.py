@@ -10,7 +10,6 @@ function from an annotation, once, at start; `polylambda.typed` knows how.
 
 from __future__ import annotations
 
-import json.encoder
 import os
 import sys
 from collections.abc import Collection, Iterable, Mapping, MutableMapping, MutableSequence, Sequence
@@ -55,10 +54,10 @@ def load(payload: bytes) -> Any:
         return _load_large(payload)
     try:
         text = str(payload, "utf-8")
-        value, end = _scan(text)
+        value, end = _scan(text, 0)
         if end == len(text):
             return value
-    except (ValueError, RecursionError):
+    except (ValueError, StopIteration, RecursionError):
         pass
     return _load_carefully(payload)
 
@@ -134,36 +133,56 @@ def is_untyped(annotation: Any) -> bool:
     return _consists_of(annotation, frozenset())
 
 
-# Small payloads: json.
+# Small payloads: json, by its parts in C. Importing the package costs every start several milliseconds, most of them for
+# regular expressions which those parts do without; what is unusual imports it.
 
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-_decoder = json.JSONDecoder(parse_constant=_refuse_constant)
-_scan = _decoder.raw_decode
+def _refuse_object(value: object) -> None:
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+
+class _Strict:
+    """What `json.JSONDecoder(parse_constant=_refuse_constant)` tells the scanner."""
+
+    strict = True
+    object_hook = None
+    object_pairs_hook = None
+    parse_float = float
+    parse_int = int
+    parse_constant = staticmethod(_refuse_constant)
+
+
+def _scanner_and_encoder() -> tuple[Callable[[str, int], tuple[Any, int]], Callable[[object, int], Iterable[str]]]:
+    try:
+        import _json
+    except ImportError:
+        import json
+
+        encoder = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=_SEPARATORS)
+        return json.JSONDecoder(parse_constant=_refuse_constant).raw_decode, lambda value, _: encoder.iterencode(value)
+    quote: Any = _json.encode_basestring
+    # What JSONEncoder.encode makes anew for every value; making it is half of the time of a small value.
+    encode: Any = _json.make_encoder(None, _refuse_object, quote, None, _COLON, _COMMA, False, False, True)
+    options: Any = _Strict
+    return _json.make_scanner(options), encode
+
+
+_scan, _chunks = _scanner_and_encoder()
 
 
 def _load_carefully(payload: bytes) -> Any:
+    import json
+
+    decode = json.JSONDecoder(parse_constant=_refuse_constant).decode
     try:
-        return _decoder.decode(str(payload, "utf-8").removeprefix("\ufeff"))
+        return decode(str(payload, "utf-8").removeprefix("\ufeff"))
     except (ValueError, RecursionError) as error:
         # Not chained: the error holds the whole payload, and its message is all that it has to say.
         raise UnmarshalError(f"Unable to unmarshal input: {error}") from None
-
-
-def _one_shot_encoder() -> Callable[[object, int], Iterable[str]]:
-    """What JSONEncoder.encode makes anew for every value, made once; making it is half of the time of a small value."""
-    encoder = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=_SEPARATORS)
-    make: Any = getattr(json.encoder, "c_make_encoder", None)
-    if make is None:
-        return lambda value, _: encoder.iterencode(value)
-    quote: Any = getattr(json.encoder, "encode_basestring", None)
-    return make(None, encoder.default, quote, None, _COLON, _COMMA, False, False, True)
-
-
-_chunks = _one_shot_encoder()
 
 
 def _dump_small(value: object) -> bytes | None:
@@ -314,6 +333,7 @@ def _are_texts_or_numbers(values: list[Any]) -> bool:
 
 
 def _dump_unusual(value: object) -> bytes:
+    import json
     from decimal import Decimal
 
     numbers: list[str] = []

@@ -6,12 +6,13 @@ The formats are those of AWS's Python runtime, byte for byte, so that what reads
 
 from __future__ import annotations
 
-import json
 import logging
 import time
+from functools import cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
     from typing import Any
 
@@ -29,8 +30,13 @@ _MAX_DEPTH = 50
 # What every record has; the rest of a record was added by `extra` and is shown.
 _STANDARD_FIELDS = frozenset([*vars(logging.makeLogRecord({})), "aws_request_id", "tenant_id"])
 
-# NaN and infinities are not JSON; they take the slow path and become text.
-_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=str).encode
+
+@cache
+def _encoder() -> Callable[[object], str]:
+    import json  # not needed for text, and slow to import
+
+    # NaN and infinities are not JSON; they take the slow path and become text.
+    return json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=str).encode
 
 
 class TextFormatter(logging.Formatter):
@@ -57,6 +63,7 @@ class JsonFormatter(logging.Formatter):
 
     def __init__(self) -> None:
         super().__init__(datefmt=_JSON_TIME)
+        _encoder()  # now, not with the first line
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record's line, with its newline."""
@@ -90,9 +97,9 @@ class JsonFormatter(logging.Formatter):
 def json_line(fields: dict[str, Any]) -> str:
     """Return `fields` as one line of valid JSON with its newline, whatever the values are."""
     try:
-        return _encode(fields) + "\n"
+        return _encoder()(fields) + "\n"
     except Exception:
-        return _encode(_plain(fields, ())) + "\n"
+        return _encoder()(_plain(fields, ())) + "\n"
 
 
 def error_lines(report: ErrorReport) -> list[str]:
@@ -111,7 +118,7 @@ def error_lines(report: ErrorReport) -> list[str]:
 
 def error_json(report: ErrorReport) -> str:
     """Return an uncaught exception as JSON, without a newline."""
-    return _encode({"timestamp": _now(), "level": "ERROR", **report.fields()})
+    return _encoder()({"timestamp": _now(), "level": "ERROR", **report.fields()})
 
 
 def print_json(text: str, level: int, context: LambdaContext | None) -> tuple[str, int]:
@@ -121,6 +128,8 @@ def print_json(text: str, level: int, context: LambdaContext | None) -> tuple[st
     `_aws`, a metric in CloudWatch's embedded format, is returned as it is.
     """
     if text.startswith("{") and text.endswith("}"):
+        import json
+
         try:
             found: dict[str, Any] = json.loads(text)
         except (ValueError, RecursionError):
@@ -160,7 +169,7 @@ def _plain(value: Any, parents: tuple[int, ...]) -> Any:
             members: list[Any] = list(value)  # pyright: ignore[reportUnknownArgumentType]
             return [_plain(member, within) for member in members]
     try:
-        _encode(value)
+        _encoder()(value)
     except Exception:
         return _safe_text(value)
     return value

@@ -20,7 +20,7 @@ import msgspec
 import pytest
 
 from polylambda import codec
-from polylambda.errors import MarshalError
+from polylambda.errors import MarshalError, UnmarshalError
 from tests.codec_strategies import VALUES
 from tests.codec_values import Colour, Entries, Items, Kind, Level, OddRow, Point, Real, Record, Row, Text, Whole
 
@@ -166,11 +166,19 @@ def test_without_msgspec(monkeypatch: pytest.MonkeyPatch) -> None:
     assert _parsed(value) == _parsed(value) == value
 
 
-def test_without_the_c_encoder_of_json(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_python_without_the_parts_of_json_that_are_in_c(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json.encoder, "c_make_encoder", None)
-    monkeypatch.setattr(codec, "_chunks", codec._one_shot_encoder())
+    monkeypatch.setitem(sys.modules, "_json", None)
+    scan, chunks = codec._scanner_and_encoder()
+    monkeypatch.setattr(codec, "_scan", scan)
+    monkeypatch.setattr(codec, "_chunks", chunks)
     for value, text in TAKEN:
         assert _parsed(value) == _parse(text)
+    assert codec.load(b'{"a": [1, "x"]}') == {"a": [1, "x"]}
+    assert codec.load(b' {"a": 1e5} ') == {"a": 1e5}
+    for damaged in (b"", b"{", b"NaN"):
+        with pytest.raises(UnmarshalError):
+            codec.load(damaged)
 
 
 @hypothesis.given(VALUES)

@@ -16,7 +16,7 @@ import polylambda
 SOURCE = Path(polylambda.__file__).parents[1]
 
 # What the modules below import by themselves, which differs between Pythons.
-ALLOWED = "import contextvars, functools, gc, json, logging, re, select, signal, threading, _socket"
+ALLOWED = "import contextvars, functools, gc, logging, re, select, signal, threading, _socket"
 
 # Nothing of it is needed to run a `def` handler without types. `typing` and `contextlib` are told apart from what
 # Python imports for `logging`.
@@ -27,6 +27,7 @@ EXPENSIVE = {
     "decimal",
     "http",
     "inspect",
+    "json",
     "msgspec",
     "pathlib",
     "socket",
