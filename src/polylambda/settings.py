@@ -50,6 +50,7 @@ class Settings:
         "function_version",
         "handler",
         "initialization_type",
+        "invoke_mode",
         "kill_at_deadline",
         "local_host",
         "local_invocation_endpoint",
@@ -102,6 +103,7 @@ class Settings:
     deadline_grace: str
     shutdown_grace: str
     loop: str
+    invoke_mode: str | None
     local_host: str | None
     local_port: str | None
     local_invocation_endpoint: str | None
@@ -145,6 +147,7 @@ class Settings:
         put("deadline_grace", env.get("POLYLAMBDA_DEADLINE_GRACE") or "0.1")
         put("shutdown_grace", env.get("POLYLAMBDA_SHUTDOWN_GRACE") or "0.5")
         put("loop", env.get("POLYLAMBDA_LOOP", "auto").lower())
+        put("invoke_mode", env.get("POLYLAMBDA_INVOKE_MODE") or None)
         put("local_host", env.get("LOCAL_LAMBDA_HOST") or None)
         put("local_port", env.get("LOCAL_LAMBDA_PORT") or None)
         put("local_invocation_endpoint", env.get("LOCAL_LAMBDA_INVOCATION_ENDPOINT") or None)

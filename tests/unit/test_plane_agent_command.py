@@ -69,6 +69,12 @@ def test_a_wrapper(tmp_path: Path) -> None:
     assert found.words[:2] == ("/opt/wrap", sys.executable)
 
 
+@pytest.mark.parametrize("folder", ["/var/task", "/opt"])
+def test_our_own_wrapper_is_not_needed(tmp_path: Path, folder: str) -> None:
+    found = command(tmp_path, spec(tmp_path, variables={"AWS_LAMBDA_EXEC_WRAPPER": f"{folder}/polylambda-wrapper"}))
+    assert found.words[:3] == (sys.executable, "-m", "polylambda")
+
+
 def test_a_bootstrap(tmp_path: Path) -> None:
     program(tmp_path, "bootstrap", "")
     assert command(tmp_path, spec(tmp_path, "provided.al2023")).words == (str(tmp_path / "bootstrap"),)

@@ -32,6 +32,10 @@ INHERITED = (
 AWS_FILES = {"AWS_CONFIG_FILE": "config", "AWS_SHARED_CREDENTIALS_FILE": "credentials"}
 
 
+_OWN_WRAPPER = "/polylambda-wrapper"
+"""What `polylambda package` puts into zips and layers."""
+
+
 class CannotRun(PolylambdaError):
     """There is no way to start the function.
 
@@ -79,6 +83,8 @@ class Commands:
             task = self._pythons[spec.runtime] = asyncio.create_task(self._python(spec.runtime))
         python = await asyncio.shield(task)
         wrapper = spec.variables.get("AWS_LAMBDA_EXEC_WRAPPER", "")
+        if wrapper.endswith(_OWN_WRAPPER):  # there on Lambda only, and what it would start is what runs here
+            wrapper = ""
         words = (*((wrapper,) if wrapper else ()), *python.words, spec.handler)
         return python._replace(words=words)
 
