@@ -1,0 +1,2 @@
+tenant = "nobody"
+bucket = "orders"

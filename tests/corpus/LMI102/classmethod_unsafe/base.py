@@ -1,0 +1,6 @@
+class Repository:
+    user = None
+
+    @classmethod
+    def use(cls, user):
+        cls.user = user  # unsafe: LMI102

@@ -1,0 +1,10 @@
+class OrderService:
+    def __init__(self):
+        self.user = None
+        self.audit = []
+
+    def set_user(self, user):
+        self.user = user  # unsafe: LMI106
+
+    def orders(self):
+        return [order for order in ("1", "2") if order.startswith(self.user)]

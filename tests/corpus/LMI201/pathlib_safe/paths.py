@@ -1,0 +1,4 @@
+import tempfile
+from pathlib import Path
+
+WORK = Path(tempfile.gettempdir()) / "work"
