@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 import logging
 import threading
 from importlib import import_module
@@ -304,4 +303,7 @@ def may_fork() -> bool:
 
 
 def _announce_layout(layout: Layout) -> None:
-    _log.info("%s", json.dumps(layout.event()))
+    if _log.isEnabledFor(logging.INFO):
+        import json  # which starts without it are quicker
+
+        _log.info("%s", json.dumps(layout.event()))
