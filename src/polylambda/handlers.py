@@ -18,9 +18,12 @@ from polylambda.signatures import name_of, signature_of
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Sequence
+    from contextlib import AbstractAsyncContextManager
     from typing import Any
 
     from polylambda.codec import Encode
+
+    OwnLifespan = Callable[[Any], AbstractAsyncContextManager[Any]]
 
 Waist = Callable[[bytes, ResponseStream, LambdaContext], Awaitable[None] | None]
 """A blocking handler's waist returns None; an asynchronous one returns what must be awaited."""
@@ -36,14 +39,17 @@ class Handler:
         name: what to call it in messages.
         is_async: the waist returns an awaitable and needs a running event loop.
         call: the waist, middleware included.
+        lifespan: makes the asynchronous context manager that the handler itself brings, of what the runtime's lifespan
+            yielded; None: it brings none.
     """
 
-    __slots__ = ("call", "is_async", "name")
+    __slots__ = ("call", "is_async", "lifespan", "name")
 
-    def __init__(self, name: str, is_async: bool, call: Waist) -> None:
+    def __init__(self, name: str, is_async: bool, call: Waist, lifespan: OwnLifespan | None = None) -> None:
         self.name = name
         self.is_async = is_async
         self.call = call
+        self.lifespan = lifespan
 
     def __repr__(self) -> str:
         return f"<Handler {self.name}>"
@@ -64,7 +70,7 @@ def compile_handler(target: object, middleware: Sequence[Middleware] = ()) -> Ha
     call = _compile_async(shape) if shape.is_async else _compile_sync(shape)
     for layer in reversed(middleware):
         call = _wrap(layer, call, shape)
-    return Handler(shape.name, shape.is_async, call)
+    return Handler(shape.name, shape.is_async, call, getattr(target, "__polylambda_lifespan__", None))
 
 
 def _compile_sync(shape: Shape) -> Waist:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     Manager = AbstractContextManager[Any] | AbstractAsyncContextManager[Any]
     LifespanLike = Manager | Callable[[], Manager]
+    OwnLifespan = Callable[[Any], AbstractAsyncContextManager[Any]]
 
 
 class Lifespan:
@@ -24,9 +25,15 @@ class Lifespan:
 
     __slots__ = ("_leave", "_source")
 
-    def __init__(self, source: LifespanLike | None) -> None:
-        """Take a context manager or a callable without arguments that makes one; None for nothing to do."""
-        self._source = source
+    def __init__(self, source: LifespanLike | None, own: OwnLifespan | None = None) -> None:
+        """Take what there is to do.
+
+        Args:
+            source: a context manager or a callable without arguments that makes one; None for nothing to do.
+            own: what the handler brings itself: called with the state of `source`, it makes the context manager to enter
+                inside, whose state counts.
+        """
+        self._source = source if own is None else lambda: _Nested(source, own)
         self._leave: Any = None
 
     @property
@@ -86,6 +93,32 @@ class Lifespan:
                 "decorate the function with contextlib.asynccontextmanager or contextmanager"
             )
         return manager
+
+
+class _Nested:
+    """A handler's own lifespan inside the one that its runtime was given."""
+
+    __slots__ = ("_inner", "_outer", "_own")
+
+    def __init__(self, source: LifespanLike | None, own: OwnLifespan) -> None:
+        self._outer = Lifespan(source)
+        self._own = own
+        self._inner: Any = None
+
+    async def __aenter__(self) -> Any:
+        state = await self._outer.enter_async()
+        try:
+            self._inner = self._own(state)
+            return await self._inner.__aenter__()
+        except BaseException:
+            await self._outer.leave_async()
+            raise
+
+    async def __aexit__(self, *outcome: object) -> None:
+        try:
+            await self._inner.__aexit__(*outcome)
+        finally:
+            await self._outer.leave_async()
 
 
 def _is_manager(value: object) -> bool:

@@ -121,10 +121,10 @@ class Run:
         handler = compile_handler(runtime.handler, runtime.middleware)
         runtime.check(self._settings)
         # Most functions have neither a lifespan nor a loop, and start the faster for not importing them.
-        if runtime.lifespan is not None:
+        if runtime.lifespan is not None or handler.lifespan is not None:
             from polylambda.lifespan import Lifespan
 
-            self._lifespan = Lifespan(runtime.lifespan)
+            self._lifespan = Lifespan(runtime.lifespan, handler.lifespan)
         return handler
 
     def _choose_loop(self, handler: Handler) -> None:

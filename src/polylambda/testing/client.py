@@ -57,7 +57,7 @@ class HandlerClient:
         """
         runtime = as_runtime(handler, lifespan, middleware)
         self._handler = compile_handler(runtime.handler, runtime.middleware)
-        self._lifespan = Lifespan(runtime.lifespan)
+        self._lifespan = Lifespan(runtime.lifespan, self._handler.lifespan)
         self._entered = False
         self._state: object = None
         self._owned = ExitStack()
