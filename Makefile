@@ -7,7 +7,7 @@ ARGS ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help venv tools lint types contracts unit-elsewhere pytest contamination test demo bench format clean
+.PHONY: help venv tools lint types contracts unit-elsewhere pytest contamination test docs demo bench format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,7 @@ venv: ## make .venv, with polylambda and all tools
 
 tools: venv ## install what the conformance tests compare with
 	@$(BIN)/python -m scripts.conformance_tools
+	@$(BIN)/python -m scripts.template_tools
 
 lint: venv ## check format and lint
 	@echo "==> ruff format, ruff check"
@@ -51,6 +52,9 @@ test: ## check and test everything
 	@$(MAKE) --no-print-directory contracts
 	@$(MAKE) --no-print-directory unit-elsewhere
 	@$(MAKE) --no-print-directory pytest
+
+docs: venv ## build the documentation's site into dist/docs
+	@$(BIN)/python -m scripts.docs_site $(ARGS)
 
 demo: venv ## see functions answer real events, and a fleet of managed instances follow its load
 	@$(BIN)/python -m scripts.demo $(ARGS)

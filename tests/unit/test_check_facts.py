@@ -20,8 +20,9 @@ def rules_of(name: str) -> list[str]:
     return [fact.rule for fact in facts_of(name)]
 
 
-def test_a_name_of_its_own_comes_before_those_above_it():
+def test_names_below_others():
     assert rules_of("botocore.client.BaseClient.put_object") == ["LMI301"]
+    assert rules_of("botocore.client.BaseClient.download_file") == ["LMI201", "LMI301"]
     assert rules_of("botocore.client.BaseClient.generate_presigned_url") == []
     assert rules_of("botocore.client.BaseClient.exceptions.ClientError") == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,7 @@ from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 from cyclopts.validators import Number
 
 import polylambda
-from polylambda.cli import plane
+from polylambda.cli import check, init, package, plane
 from polylambda.cli.event import read_client_context, read_event
 from polylambda.cli.target import target_of
 from polylambda.errors import ConfigurationError
@@ -119,7 +120,9 @@ def dev(
         watch=(Path.cwd(),) if reload else (),
         watch_python_only=bool(chosen.handler),
     )
-    serve(chosen.command, options=options)
+    is_concurrent = concurrency is not None and concurrency > 1
+    with check.telling_findings(chosen.handler) if chosen.handler and is_concurrent else nullcontext():
+        serve(chosen.command, options=options)
     return 0
 
 
@@ -158,7 +161,8 @@ def invoke(
     )
 
 
-plane.mount(app)
+for group in (init, check, package, plane):
+    group.mount(app)
 
 
 def run(arguments: list[str]) -> int:

@@ -47,7 +47,7 @@ STALL = Rule(
         """
         async def handler(event, context):
             total = 0
-            for number in range(5_000_000):  # no call that blocks, only work
+            for number in range(3_000_000):  # no call that blocks, only work
                 total += number
             return total
         """

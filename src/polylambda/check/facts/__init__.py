@@ -83,12 +83,14 @@ def canonical(name: str) -> str:
 
 
 def _lookup(name: str) -> tuple[Fact, ...]:
-    if name in FACTS:
-        return FACTS[name]
-    for prefix in _prefixes(name):
-        if f"{prefix}.*" in FACTS:
-            return FACTS[f"{prefix}.*"]
-    return ()
+    """Return the facts of the name, and of what it is below; an empty entry says that there are none at all."""
+    own = FACTS.get(name)
+    if own == ():
+        return ()
+    above = next((FACTS[f"{each}.*"] for each in _prefixes(name) if f"{each}.*" in FACTS), ())
+    return (own or ()) + tuple(
+        fact for fact in above if own is None or fact.effect not in {each.effect for each in own}
+    )
 
 
 def _prefixes(name: str) -> Iterator[str]:

@@ -9,6 +9,7 @@ from polylambda.check.facts.fact import (
     blocks,
     known,
     loop_bound,
+    makes_async_client,
     makes_client,
     process_wide,
     unshareable,
@@ -59,7 +60,7 @@ THEME = Theme(
             ),
             (makes_client("one session, made at import"), "boto3.session.Session botocore.session.Session"),
             (
-                makes_client(_IN_LIFESPAN),
+                makes_async_client(_IN_LIFESPAN),
                 "aiobotocore.session.AioSession.create_client aioboto3.Session.client aioboto3.Session.resource",
             ),
             (

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from polylambda.check.facts.fact import LOOP_EACH, Theme, below, blocks, known, loop_bound, makes_client
+from polylambda.check.facts.fact import (
+    LOOP_EACH,
+    Theme,
+    below,
+    blocks,
+    known,
+    loop_bound,
+    makes_async_client,
+    makes_client,
+)
 
 # Synchronous client, asynchronous one. Both keep an HTTP client of their own, which is thread-safe.
 _CLIENTS = (
@@ -42,7 +51,7 @@ THEME = Theme(
             *((blocks(asynchronous), [f"{client}.*"]) for client, asynchronous in _CLIENTS),
             *((blocks(asynchronous), [f"{client}.*"]) for client, asynchronous in _BOTH),
             (makes_client(_ONE), [client for client, _ in (*_CLIENTS, *_BOTH)]),
-            (makes_client("one client, made once"), [asynchronous for _, asynchronous in _CLIENTS]),
+            (makes_async_client("one client, made once"), [asynchronous for _, asynchronous in _CLIENTS]),
             (loop_bound(_LOOPS, _OWN_LOOP, LOOP_EACH), [asynchronous for _, asynchronous in _CLIENTS]),
             (
                 blocks("openai.AsyncOpenAI"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from polylambda.check.facts.fact import Theme, below, heavy, known
+from polylambda.check.facts.fact import Theme, below, heavy, known, writes_path
 
 _IN_THREAD = "await asyncio.to_thread(...)"
 _FRAME = "groupby merge join apply pivot_table sort_values to_csv to_parquet to_excel to_json describe corr rolling"
@@ -38,6 +38,8 @@ THEME = Theme(
                 """resize thumbnail convert filter rotate save crop transpose quantize reduce transform resample""",
             ),
         ),
+        (writes_path(0, "fp"), "PIL.Image.Image.save"),
+        (writes_path(0, "filename"), "openpyxl.Workbook.save cv2.imwrite"),
         (heavy(_IN_THREAD), below("pandas.DataFrame", _FRAME)),
         (
             heavy(_IN_THREAD),

@@ -12,6 +12,7 @@ from polylambda.check.facts.fact import (
     blocks,
     known,
     loop_bound,
+    makes_async_client,
     makes_client,
     unpooled,
     unshareable,
@@ -126,7 +127,7 @@ THEME = Theme(
             "aiosqlite.Connection",
         ),
         (
-            makes_client("one pool, made in lifespan="),
+            makes_async_client("one pool, made in lifespan="),
             "asyncpg.create_pool psycopg_pool.AsyncConnectionPool aiomysql.create_pool asyncmy.create_pool aiopg.create_pool",
         ),
         (
@@ -139,7 +140,10 @@ THEME = Theme(
             makes_client("one engine, made at import: it is the pool"),
             "sqlalchemy.create_engine sqlalchemy.engine_from_config",
         ),
-        (makes_client("one engine, made at import: it is the pool"), "sqlalchemy.ext.asyncio.create_async_engine"),
+        (
+            makes_async_client("one engine, made at import: it is the pool"),
+            "sqlalchemy.ext.asyncio.create_async_engine",
+        ),
         (loop_bound(_OTHER_LOOP, _OWN_LOOP, LOOP_EACH), "sqlalchemy.ext.asyncio.create_async_engine"),
         (blocks(_SQLALCHEMY), below("sqlalchemy.Engine", "connect begin raw_connection")),
         (
@@ -168,7 +172,7 @@ THEME = Theme(
         # MongoDB.
         (makes_client("one client, made at import: it is the pool"), "pymongo.MongoClient"),
         (
-            makes_client("one client, made once: it is the pool"),
+            makes_async_client("one client, made once: it is the pool"),
             "pymongo.AsyncMongoClient motor.motor_asyncio.AsyncIOMotorClient",
         ),
         (
@@ -196,7 +200,8 @@ THEME = Theme(
             ),
             "neo4j.Session",
         ),
-        (makes_client("one driver, made at import"), "neo4j.GraphDatabase.driver neo4j.AsyncGraphDatabase.driver"),
+        (makes_client("one driver, made at import"), "neo4j.GraphDatabase.driver"),
+        (makes_async_client("one driver, made once"), "neo4j.AsyncGraphDatabase.driver"),
         (blocks("await asyncio.wrap_future(...), of session.execute_async()"), "cassandra.cluster.Session.execute"),
         (makes_client("one cluster, made at import"), "cassandra.cluster.Cluster"),
         (blocks("await asyncio.to_thread(...)"), below("pandas", "read_sql read_sql_query read_sql_table")),
@@ -247,6 +252,8 @@ THEME = Theme(
         "sqlalchemy.MetaData": "sqlalchemy.MetaData",
         "pymongo.MongoClient": "pymongo.MongoClient",
         "pymongo.MongoClient.__getitem__": "pymongo.database.Database",
+        "pymongo.MongoClient.__getattr__": "pymongo.database.Database",
+        "pymongo.database.Database.__getattr__": "pymongo.collection.Collection",
         "pymongo.MongoClient.get_database": "pymongo.database.Database",
         "pymongo.MongoClient.get_default_database": "pymongo.database.Database",
         "pymongo.database.Database.__getitem__": "pymongo.collection.Collection",

@@ -69,8 +69,8 @@ class Fact:
 Table = Mapping[str, tuple[Fact, ...]]
 """Facts by fully qualified name.
 
-A key that ends with `.*` is for all that is below it and has no key of its own; an empty tuple says that there is nothing
-to know. A key that ends with `=` is for assignment to it, and for its deletion. In a message `{name}` stands for the name
+A key that ends with `.*` is for all that is below it, with what its own key says; an empty tuple there says that there is
+nothing to know. A key that ends with `=` is for assignment to it, and for its deletion. In a message `{name}` stands for the name
 that was looked up, without what its module is, and `{method}` for its last part.
 """
 
@@ -119,14 +119,19 @@ def heavy(instead: str = "await asyncio.to_thread({name}, ...)") -> Fact:
     return Fact(Effect.HEAVY, "LMI303", "{name}() computes on the event loop", instead, TASK)
 
 
-def process_wide(rule: str, message: str, instead: str) -> Fact:
+def process_wide(rule: str, message: str, instead: str, modes: tuple[Mode, ...] = SHARED) -> Fact:
     """Return the fact that something changes what the process has once."""
-    return Fact(Effect.PROCESS_WIDE, rule, message, instead, SHARED)
+    return Fact(Effect.PROCESS_WIDE, rule, message, instead, modes)
 
 
-def makes_client(instead: str, message: str = "{name}() for every invocation") -> Fact:
+def makes_client(instead: str, modes: tuple[Mode, ...] = SHARED) -> Fact:
     """Return the fact that something is costly to make, and made to be shared."""
-    return Fact(Effect.MAKES_CLIENT, "LMI402", message, instead, SHARED)
+    return Fact(Effect.MAKES_CLIENT, "LMI402", "{name}() for every invocation", instead, modes)
+
+
+def makes_async_client(instead: str) -> Fact:
+    """Return the same of something that belongs to a loop: where each invocation has its own, it cannot be shared."""
+    return makes_client(instead, TASK)
 
 
 def unshareable(message: str, instead: str, modes: tuple[Mode, ...] = SHARED) -> Fact:

@@ -10,6 +10,7 @@ from polylambda.check.facts.fact import (
     blocks,
     known,
     loop_bound,
+    makes_async_client,
     makes_client,
     unshareable,
 )
@@ -44,9 +45,9 @@ THEME = Theme(
         ),
         (makes_client("one session per thread, in a threading.local; or one httpx.Client for all"), "requests.Session"),
         (makes_client(_SYNC_CLIENT), "httpx.Client"),
-        (makes_client("one httpx.AsyncClient, made at import or in lifespan="), "httpx.AsyncClient"),
+        (makes_async_client("one httpx.AsyncClient, made at import or in lifespan="), "httpx.AsyncClient"),
         (makes_client("one urllib3.PoolManager, made at import: threads may share it"), "urllib3.PoolManager"),
-        (makes_client(_LIFESPAN), "aiohttp.ClientSession aiohttp.TCPConnector"),
+        (makes_async_client(_LIFESPAN), "aiohttp.ClientSession aiohttp.TCPConnector"),
         (loop_bound(_LOOPS, _OWN_LOOP, LOOP_EACH), "httpx.AsyncClient"),
         (
             loop_bound("{name}() at import: no loop runs yet that it could belong to", _LIFESPAN),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from polylambda.check.facts.fact import Theme, below, known, process_wide
+from polylambda.check.facts.fact import ALL, TASK, Theme, below, known, process_wide
 
 _ENVIRONMENT = "pass the value as an argument, or keep it in a contextvars.ContextVar; a child process takes env="
 _HANDLING = "handle signals once, at start; for a time limit asyncio.timeout()"
@@ -145,6 +145,7 @@ THEME = Theme(
                 "LMI213",
                 "{name}() changes how the whole process starts others",
                 "multiprocessing.get_context(method), made once at import",
+                ALL,
             ),
             below("multiprocessing", "set_start_method set_executable set_forkserver_preload"),
         ),
@@ -182,7 +183,7 @@ THEME = Theme(
                     "enable disable register unregister dump_traceback_later cancel_dump_traceback_later",
                 ),
                 *below("tracemalloc", "start stop clear_traces"),
-                *below("asyncio", "set_event_loop set_event_loop_policy set_child_watcher"),
+                *below("asyncio", "set_event_loop_policy set_child_watcher"),
                 *below("resource", "setrlimit prlimit"),
                 *below(
                     "os",
@@ -202,6 +203,12 @@ THEME = Theme(
                 "uvloop.install",
                 "gevent.monkey.patch_all",
             ],
+        ),
+        (
+            process_wide(
+                "LMI214", "{name}() in the thread of the loop that runs", "leave the loop to the runtime", TASK
+            ),
+            "asyncio.set_event_loop",
         ),
         (
             process_wide("LMI214", "{name}() patches what all invocations use", _PATCH),

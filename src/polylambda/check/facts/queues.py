@@ -10,6 +10,7 @@ from polylambda.check.facts.fact import (
     blocks,
     known,
     loop_bound,
+    makes_async_client,
     makes_client,
     unshareable,
 )
@@ -31,7 +32,10 @@ THEME = Theme(
             (blocks("redis.asyncio"), "redis.Redis.* redis.client.Pipeline.execute redis.client.PubSub.get_message"),
             (blocks("redis.asyncio"), "redis.lock.Lock.acquire redis.lock.Lock.__enter__"),
             (makes_client(_POOL), "redis.Redis redis.ConnectionPool"),
-            (makes_client("one client, made once: it is the pool"), "redis.asyncio.Redis redis.asyncio.ConnectionPool"),
+            (
+                makes_async_client("one client, made once: it is the pool"),
+                "redis.asyncio.Redis redis.asyncio.ConnectionPool",
+            ),
             (loop_bound(_OTHER_LOOP, _OWN_LOOP, LOOP_EACH), "redis.asyncio.Redis redis.asyncio.ConnectionPool"),
             (
                 unshareable(
@@ -76,7 +80,7 @@ THEME = Theme(
                 makes_client("one producer, made at import: threads may share it"),
                 "kafka.KafkaProducer confluent_kafka.Producer",
             ),
-            (makes_client("one producer, started in lifespan="), "aiokafka.AIOKafkaProducer"),
+            (makes_async_client("one producer, started in lifespan="), "aiokafka.AIOKafkaProducer"),
             (unshareable(_NOT_SAFE, "a consumer per thread", THREAD), "kafka.KafkaConsumer"),
             (
                 loop_bound("{name}() at import: no loop runs yet that it could belong to", _LIFESPAN),
@@ -86,7 +90,7 @@ THEME = Theme(
             (blocks("opensearchpy.AsyncOpenSearch"), [f"{_SEARCH[1]}.*"]),
             (makes_client(_POOL), _SEARCH),
             (
-                makes_client("one client, made once: it is the pool"),
+                makes_async_client("one client, made once: it is the pool"),
                 "elasticsearch.AsyncElasticsearch opensearchpy.AsyncOpenSearch",
             ),
             (

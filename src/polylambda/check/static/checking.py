@@ -1,0 +1,57 @@
+"""A static check: what was kept from the last time if nothing has changed, else everything again."""
+
+from __future__ import annotations
+
+import gc
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from polylambda.check.static.project import Project
+from polylambda.check.static.result import Checked, StaticOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from polylambda.check.static.cache import Cache
+
+
+def check(options: StaticOptions) -> Checked:
+    """Check what `options` name.
+
+    Raises:
+        ConfigurationError: a target is not there, or there is no handler in it.
+    """
+    if options.cache is None:
+        return _check(options, None)
+    from polylambda.check.static.cache import Cache
+
+    cache = Cache(options.cache)
+    question = (str(options.root.resolve()), str(options.mode), *options.targets)
+    kept = cache.result(*question)
+    if kept is not None:
+        return Checked.kept(kept)
+    return _check(options, cache, *question)
+
+
+def _check(options: StaticOptions, cache: Cache | None, *question: str) -> Checked:
+    from polylambda.check.static.following import follow_all
+
+    project = Project(options.root)
+    with _without_collection():
+        result = follow_all(options, project, cache)
+    if cache is not None:
+        cache.keep_result(asdict(result), project.read, *question)
+    return result
+
+
+@contextmanager
+def _without_collection() -> Generator[None]:
+    """Hundreds of thousands of nodes are made, and none is garbage before the end."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
