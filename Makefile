@@ -21,6 +21,7 @@ venv: ## make .venv, with polylambda and all tools
 tools: venv ## install what the conformance tests compare with
 	@$(BIN)/python -m scripts.conformance_tools
 	@$(BIN)/python -m scripts.template_tools
+	@$(BIN)/python -c "from scripts import docs_site; docs_site.ensure()"
 
 lint: venv ## check format and lint
 	@echo "==> ruff format, ruff check"

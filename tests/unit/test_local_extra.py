@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from polylambda import cli, local
+from polylambda import LambdaRuntime, cli, local
 from polylambda.errors import ConfigurationError
 from polylambda.settings import Settings
 
@@ -31,6 +31,14 @@ class TestWithoutTheExtra:
     def test_the_command_says_how_to_get_it(self, capsys: pytest.CaptureFixture[str]):
         assert cli.main(["--version"]) == cli.USAGE
         assert "pip install 'polylambda[local]'" in capsys.readouterr().err
+
+
+def test_what_only_has_the_runtime_says_how_to_get_the_rest(monkeypatch: pytest.MonkeyPatch):
+    """As in the zip files that `polylambda package` makes."""
+    monkeypatch.setitem(sys.modules, "polylambda.local", None)
+    monkeypatch.delenv("AWS_LAMBDA_RUNTIME_API", raising=False)
+    with pytest.raises(SystemExit, match=r"AWS_LAMBDA_RUNTIME_API is not set, .* pip install 'polylambda\[local\]'"):
+        LambdaRuntime(str).run()
 
 
 def test_other_missing_modules_are_not_explained_away():

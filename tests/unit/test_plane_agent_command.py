@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
 from pathlib import Path
@@ -62,6 +63,45 @@ def test_a_python_that_is_not_there(tmp_path: Path) -> None:
     found = command(tmp_path, spec(tmp_path, "python3.98"))
     assert found.words[0] == sys.executable
     assert "no python3.98" in found.note
+
+
+def label(folder: Path, python: str = "3.99", **fields: Any) -> None:
+    told = {"kind": "zip", "handler": "app.handler", "architecture": "x86_64", "wrapper": True, **fields}
+    (folder / "polylambda-package.json").write_text(json.dumps({"python": python, **told}))
+
+
+def test_a_package_of_ours_brings_the_runtime_and_its_wheels_along(tmp_path: Path) -> None:
+    label(tmp_path)
+    program(tmp_path / "bin", "python3.99", "#!/bin/sh\nexit 1\n")  # which has nothing installed, and need not
+    found = command(tmp_path, spec(tmp_path, "python3.99"), str(tmp_path / "bin"))
+    python = str(tmp_path / "bin" / "python3.99")
+    assert found == Command((python, "-m", "polylambda", "app.handler"), str(tmp_path))
+
+
+def test_a_package_for_the_plane_s_own_python(tmp_path: Path) -> None:
+    label(tmp_path, OWN.removeprefix("python"))
+    assert command(tmp_path, spec(tmp_path)).words[0] == sys.executable
+
+
+def test_a_package_without_its_wrapper_does_not_bring_the_runtime(tmp_path: Path) -> None:
+    label(tmp_path, OWN.removeprefix("python"), wrapper=False)
+    assert command(tmp_path, spec(tmp_path)).python_path == ""
+
+
+@pytest.mark.parametrize(
+    ("runtime", "text", "message"),
+    [
+        ("python3.99", "", "which this machine does not have: uv python install 3.99"),
+        (OWN, "", f"is for python3.99, and its runtime is {OWN}"),
+        ("python3.99", "{", "make the artifact anew"),
+    ],
+)
+def test_packages_that_do_not_run_here(tmp_path: Path, runtime: str, text: str, message: str) -> None:
+    label(tmp_path)
+    if text:
+        (tmp_path / "polylambda-package.json").write_text(text)
+    with pytest.raises(CannotRun, match=message):
+        command(tmp_path, spec(tmp_path, runtime))
 
 
 def test_a_wrapper(tmp_path: Path) -> None:

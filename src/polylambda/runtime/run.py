@@ -62,8 +62,15 @@ class Run:
     def execute(self) -> None:
         """Run here, or under the local server outside Lambda."""
         if self._settings.runtime_api is None:
-            from polylambda.local import serve_program
-
+            try:
+                from polylambda.local import serve_program
+            except ModuleNotFoundError as error:
+                if error.name != "polylambda.local":
+                    raise
+                raise SystemExit(
+                    "polylambda: AWS_LAMBDA_RUNTIME_API is not set, and what is installed here is only what Lambda needs: "
+                    "run it there, or pip install 'polylambda[local]'"
+                ) from None
             serve_program(self._settings)
             return
         try:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import polylambda
-from polylambda.errors import PolylambdaError
+from polylambda.errors import ConfigurationError, PolylambdaError
+from polylambda.package.label import read_label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +32,8 @@ INHERITED = (
 
 AWS_FILES = {"AWS_CONFIG_FILE": "config", "AWS_SHARED_CREDENTIALS_FILE": "credentials"}
 
+
+_OWN_VERSION = f"python{sys.version_info[0]}.{sys.version_info[1]}"
 
 _OWN_WRAPPER = "/polylambda-wrapper"
 """What `polylambda package` puts into zips and layers."""
@@ -78,10 +81,12 @@ class Commands:
         if not spec.runtime.startswith("python3."):
             message = f"runtime {spec.runtime} does not run here; python3.* does, and provided.* with a bootstrap"
             raise CannotRun("Runtime.InvalidEntrypoint", message)
-        task = self._pythons.get(spec.runtime)
-        if task is None:
-            task = self._pythons[spec.runtime] = asyncio.create_task(self._python(spec.runtime))
-        python = await asyncio.shield(task)
+        python = self._packaged(spec)
+        if python is None:
+            task = self._pythons.get(spec.runtime)
+            if task is None:
+                task = self._pythons[spec.runtime] = asyncio.create_task(self._python(spec.runtime))
+            python = await asyncio.shield(task)
         wrapper = spec.variables.get("AWS_LAMBDA_EXEC_WRAPPER", "")
         if wrapper.endswith(_OWN_WRAPPER):  # there on Lambda only, and what it would start is what runs here
             wrapper = ""
@@ -95,10 +100,29 @@ class Commands:
         if self._pythons:
             await asyncio.wait(self._pythons.values())
 
+    def _packaged(self, spec: EnvironmentSpec) -> Command | None:
+        """What runs a zip of `polylambda package`: that brings the runtime along, and wheels for one Python only."""
+        try:
+            label = read_label(Path(spec.code))
+        except ConfigurationError as error:
+            raise CannotRun("Runtime.InvalidEntrypoint", str(error)) from None
+        if label is None or label.kind != "zip" or not label.wrapper:
+            return None
+        runtime = f"python{label.python}"
+        if runtime != spec.runtime:
+            message = f"the function's zip is for {runtime}, and its runtime is {spec.runtime}: package it for that one"
+            raise CannotRun("Runtime.InvalidEntrypoint", message)
+        interpreter = (
+            sys.executable if runtime == _OWN_VERSION else shutil.which(runtime, path=self._environ.get("PATH"))
+        )
+        if interpreter is None:
+            message = f"the function's zip is for {runtime}, which this machine does not have: uv python install {label.python}"
+            raise CannotRun("Runtime.InvalidEntrypoint", message)
+        return Command((interpreter, "-m", "polylambda"), spec.code)
+
     async def _python(self, runtime: str) -> Command:
         own = (sys.executable, "-m", "polylambda")
-        own_version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
-        if runtime == own_version:
+        if runtime == _OWN_VERSION:
             return Command(own)
         interpreter = shutil.which(runtime, path=self._environ.get("PATH"))
         problem = f"this machine has no {runtime}"
@@ -112,7 +136,7 @@ class Commands:
             if await self._can_import(interpreter, python_path):
                 return Command((interpreter, "-m", "polylambda"), python_path)
             problem = f"{interpreter} cannot import polylambda and msgspec"
-        return Command(own, note=f"{problem}: the function runs on {own_version}, with which the plane runs")
+        return Command(own, note=f"{problem}: the function runs on {_OWN_VERSION}, with which the plane runs")
 
     async def _can_import(self, interpreter: str, python_path: str) -> bool:
         environ = {"PATH": self._environ.get("PATH", os.defpath), "PYTHONPATH": python_path}
