@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import polylambda.check.static
+import polylambda.cli.check
 from polylambda import cli
 from polylambda.cli.check import telling_findings
 
@@ -40,6 +43,7 @@ FOUND = [("app.py", 10, "LMI101"), ("app.py", 11, "ASYNC251"), ("store.py", 2, "
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("polylambda.cli.check._PATIENCE", 60)  # for machines that are slow today
     (tmp_path / "app.py").write_text(APP)
     (tmp_path / "store.py").write_text(STORE)
     return tmp_path
@@ -84,6 +88,17 @@ def test_text_is_for_people(check: Any):
     assert status == 1
     assert '    10 | TOTALS[event["id"]] = event\n' in printed
     assert printed.endswith("4 findings in 2 files; 2 files read\n")
+
+
+def test_what_takes_long_is_told(check: Any, monkeypatch: pytest.MonkeyPatch):
+    told = threading.Event()
+    monkeypatch.setattr("polylambda.cli.check._PATIENCE", 0)
+    tell = polylambda.cli.check._tell
+    monkeypatch.setattr("polylambda.cli.check._tell", lambda text: (tell(text), told.set()))
+    read = polylambda.check.static.check
+    monkeypatch.setattr("polylambda.check.static.check", lambda options: (told.wait(30), read(options))[1])
+    status, _, said = check("app.handler", "--format", "json")
+    assert (status, said) == (1, "polylambda: reading app.handler ...\n")
 
 
 def test_nothing_is_found(check: Any, folder: Path):
@@ -263,7 +278,6 @@ def test_json_is_all_there_is_on_standard_output():
     done = subprocess.run([*command, "--format", "json"], capture_output=True, check=False, timeout=50)
     assert done.returncode == 1
     assert places(done.stdout.decode()) == FOUND
-    assert done.stderr == b""
 
 
 def told_at_start(capsys: pytest.CaptureFixture[str], target: str) -> list[str]:
@@ -285,7 +299,7 @@ def test_findings_at_start_are_few(capsys: pytest.CaptureFixture[str], folder: P
     (folder / "app.py").write_text(f"TOTALS = {{}}\n\n\nasync def handler(event, context):\n{writes}")
     lines = told_at_start(capsys, "app.handler")
     assert len(lines) == 6
-    assert "and 15 more" in lines[-1]
+    assert lines[-1].startswith("20 findings in all: polylambda check app.handler tells")
 
 
 def test_what_goes_wrong_at_start_is_for_another_time(

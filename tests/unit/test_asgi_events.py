@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from polylambda.asgi.events import TEXT_TYPES, Events, Request
 from polylambda.asgi.head import Head
@@ -196,7 +199,7 @@ def test_no_body(source: Any):
 
 
 SPARSE: list[dict[str, Any]] = [
-    {"version": "2.0", "requestContext": {}},
+    {"version": "2.0", "requestContext": {"http": None}},
     {"version": "2.0", "requestContext": {"http": {}}, "headers": None, "cookies": None, "rawQueryString": None},
     {"version": "1.0", "requestContext": {"identity": None}, "headers": None, "multiValueHeaders": None},
     {"resource": "/", "requestContext": {}, "path": None, "queryStringParameters": None},
@@ -217,6 +220,16 @@ def test_events_that_lack_nearly_everything(event: dict[str, Any]):
     assert scope["aws.event"] is event
 
 
+LATTICE = {
+    "version": "2.0",
+    "path": "/a",
+    "method": "POST",
+    "headers": {"host": ["example.org"]},
+    "requestContext": {"serviceNetworkArn": "arn:aws:vpc-lattice:eu-west-1:123:servicenetwork/sn-1"},
+    "body": "",
+}
+
+
 @pytest.mark.parametrize(
     ("event", "told"),
     [
@@ -225,11 +238,15 @@ def test_events_that_lack_nearly_everything(event: dict[str, Any]):
         ([1], "it is list"),
         (None, "it is NoneType"),
         (b"bytes", "it is bytes"),
+        (LATTICE, "its keys are body, headers, method"),
         ({"version": "2.0", "requestContext": None}, "its keys are requestContext, version"),
-        ({"version": "2.0", "requestContext": {}, "body": "a", "isBase64Encoded": True}, "no complete HTTP request"),
-        ({"version": "2.0", "requestContext": {}, "body": {}, "isBase64Encoded": True}, ""),
-        ({"version": "2.0", "requestContext": {}, "body": {"a": 1}}, "no complete HTTP request"),
-        ({"version": "2.0", "requestContext": {}, "body": "\ud800"}, "no complete HTTP request"),
+        (
+            {"version": "2.0", "requestContext": {"http": {}}, "body": "a", "isBase64Encoded": True},
+            "no complete HTTP request",
+        ),
+        ({"version": "2.0", "requestContext": {"http": {}}, "body": {}, "isBase64Encoded": True}, ""),
+        ({"version": "2.0", "requestContext": {"http": {}}, "body": {"a": 1}}, "no complete HTTP request"),
+        ({"version": "2.0", "requestContext": {"http": {}}, "body": "\ud800"}, "no complete HTTP request"),
     ],
 )
 def test_what_is_no_request(event: Any, told: str):
@@ -255,6 +272,41 @@ def test_what_is_no_request(event: Any, told: str):
 )
 def test_who_can_take_a_stream(event: Any, can_stream: bool):
     assert request(event).can_stream is can_stream
+
+
+def places(value: Any) -> list[tuple[Any, Any]]:
+    """Every member of a tree, as what it is in and its key."""
+    found: list[tuple[Any, Any]] = []
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        found += [(value, key), *places(inner)]
+    return found
+
+
+JUNK = st.sampled_from(
+    [None, 0, -1.5, True, "", "x", "\ud800", "%", "a:b", [], [None], [1], {}, {"x": None}, {"x": [1]}]
+)
+
+
+@given(st.data())
+def test_whatever_comes_is_a_request_or_refused(data: st.DataObject):
+    source = data.draw(st.sampled_from(list(SOURCES.values())))
+    event = source("/a", "POST", query="x=1", headers=[("Cookie", "a=1"), ("Cookie", "b=2")], body=b"hi")
+    for _ in range(data.draw(st.integers(1, 4))):
+        where, key = data.draw(st.sampled_from(places(event)))
+        if isinstance(where, dict) and data.draw(st.booleans()):
+            where.pop(key)
+        else:
+            where[key] = copy.deepcopy(data.draw(JUNK))
+        if not event:
+            return
+    try:
+        found = request(event, data.draw(st.sampled_from(["", "/prod"])))
+    except UnmarshalError:
+        return
+    assert isinstance(found.can_stream, bool)
+    assert isinstance(found.scope["path"], str)
+    assert isinstance(found.body, bytes)
+    assert all(type(name) is type(value) is bytes for name, value in found.scope["headers"])
 
 
 # Answers

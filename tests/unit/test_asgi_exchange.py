@@ -168,6 +168,24 @@ def test_an_exception_before_the_first_byte_is_the_error_of_the_invocation(strea
     assert result.error["errorType"] == "KeyError"
 
 
+def test_the_head_does_not_leave_after_the_end():
+    """What the loop was to do meanwhile is given up."""
+
+    async def main() -> list[Any]:
+        complaints: list[Any] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+        caller = Caller()
+        response = ResponseStream(caller)
+        handler = asgi.handler(saying(START, then=KeyError("mine")), lifespan="off", streaming=True)
+        with pytest.raises(KeyError):
+            await handler.handle(sources.url(), response, make_context())
+        response.expire()
+        await asyncio.sleep(0)
+        return [*complaints, *caller.pieces]
+
+    assert asyncio.run(main()) == []
+
+
 def test_an_exception_in_a_buffered_answer_is_the_error_of_the_invocation():
     result = invoke(saying(START, more(b"half"), then=KeyError("mine")))
     assert (result.answered, result.body) == (False, b"")
@@ -193,24 +211,33 @@ def test_an_error_page_is_sent_though_its_framework_raises_as_well(streaming: bo
     assert isinstance(result.exception, KeyError)
 
 
-async def _work_after(answered: bool, streaming: bool, log: list[str], caller: Caller) -> Any:
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        await send(START)
-        await send(last(b"a"))
-        log.append("answered" if caller.ended else "not answered")
-
-    await run(app, caller, streaming=streaming)
-
-
 @both
-def test_the_answer_has_left_before_background_work_begins(streaming: bool):
-    log: list[str] = []
-
+def test_the_answer_leaves_before_background_work_that_waits(streaming: bool):
     async def main() -> None:
-        await _work_after(True, streaming, log, Caller())
+        caller = Caller()
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await send(START)
+            await send(last(b"a"))
+            await caller.news.wait()
+            assert caller.ended
+
+        await run(app, caller, streaming=streaming)
 
     asyncio.run(main())
-    assert log == ["answered"]
+
+
+def test_an_answer_at_the_end_is_left_to_the_runtime():
+    """Which sends it with its next poll, and lets middleware see it before."""
+    seen: list[Any] = []
+
+    async def look(payload: bytes, response: ResponseStream, context: Any, call_next: Any) -> None:
+        await call_next(payload, response, context)
+        seen.append(response.body)
+
+    client = HandlerClient(asgi.handler(saying(START, last(b"a")), lifespan="off"), middleware=[look])
+    assert client.invoke(sources.url()).http.text == "a"
+    assert b'"body":"a"' in seen[0]
 
 
 def test_pieces_leave_as_they_are_sent():

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import subprocess
 import sys
 from typing import Any
 
@@ -22,6 +21,11 @@ def test_it_is_a_handler_that_may_be_shared():
     assert compile_handler(handler).is_async
     assert safety.is_declared_safe(handler)
     safety.refuse_shared_state(handler)
+
+
+def test_the_application_itself_is_no_handler():
+    with pytest.raises(ConfigurationError, match=r"app is an ASGI application: polylambda.asgi.handler\(...\)"):
+        compile_handler(app)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +93,9 @@ def test_an_event_that_is_no_request():
     assert result.error["errorType"] == "Runtime.UnmarshalError"
 
 
-def test_without_mangum():
-    program = "import sys; sys.modules['mangum'] = None; from polylambda import asgi; asgi.handler(print)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert "ConfigurationError: polylambda.asgi needs mangum: pip install 'polylambda[asgi]'" in done.stderr
+def test_without_mangum(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delitem(sys.modules, "polylambda.asgi.events", raising=False)
+    monkeypatch.delitem(sys.modules, "mangum.handlers", raising=False)
+    monkeypatch.setitem(sys.modules, "mangum", None)
+    with pytest.raises(ConfigurationError, match=r"needs mangum: pip install 'polylambda\[asgi\]'"):
+        asgi.handler(app)

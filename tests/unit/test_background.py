@@ -9,6 +9,12 @@ import pytest
 from polylambda.runtime.background import Background
 
 
+def running_task() -> asyncio.Task[object]:
+    task = asyncio.current_task()
+    assert task is not None
+    return task
+
+
 class Handlers:
     """Handlers that take a place in the background, then wait for the gate."""
 
@@ -19,7 +25,8 @@ class Handlers:
         self.reasons: list[object] = []
 
     async def handle(self) -> bool:
-        taken = self.background.take()
+        task = running_task()
+        taken = self.background.take(task)
         try:
             await self.gate.wait()
         except asyncio.CancelledError as error:
@@ -27,7 +34,7 @@ class Handlers:
             raise
         finally:
             if taken:
-                self.background.give_back()
+                self.background.give_back(task)
         return taken
 
     async def begin(self, count: int) -> None:
@@ -64,11 +71,11 @@ def test_a_place_that_is_given_back_is_free_again() -> None:
 def test_a_handler_has_one_place() -> None:
     async def main() -> None:
         background = Background(5)
-        assert background.take()
-        assert not background.take()
-        background.give_back()
-        background.give_back()
-        assert background.take()
+        assert background.take(running_task())
+        assert not background.take(running_task())
+        background.give_back(running_task())
+        background.give_back(running_task())
+        assert background.take(running_task())
 
     asyncio.run(main())
 
@@ -77,8 +84,8 @@ def test_a_task_that_took_nothing_gives_nothing_back() -> None:
     async def main() -> None:
         handlers = Handlers(1)
         await handlers.begin(1)
-        handlers.background.give_back()
-        assert not handlers.background.take()
+        handlers.background.give_back(running_task())
+        assert not handlers.background.take(running_task())
         handlers.gate.set()
         await asyncio.gather(*handlers.tasks)
 

@@ -1,5 +1,6 @@
 import re
 from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +9,7 @@ from polylambda.check.finding import Mode
 from polylambda.check.static import StaticOptions, check
 from scripts import rule_pages
 
+CORPUS = Path(__file__).parent.parent / "corpus"
 STATIC = [rule for rule in RULES.values() if not rule.id.startswith(("RUN", "LMI00"))]
 
 
@@ -98,3 +100,14 @@ def test_pages_link_to_pages():
     for name, text in pages.items():
         for link in re.findall(r"\]\(([^)#:]+)\)", text):
             assert link == "../check.md" or link in pages, f"{name} links to {link}"
+
+
+def test_the_corpus_has_every_static_rule_and_a_safe_twin_of_every_handler():
+    labels = re.findall(r"# unsafe: ([\w, ]+)", "".join(path.read_text() for path in CORPUS.rglob("*.py")))
+    labelled = {rule for label in labels for rule in label.split(", ")}
+    assert labelled == {rule.id for rule in STATIC}
+    handlers = [path.with_suffix("") for path in CORPUS.glob("*/*") if path.name != "__pycache__"]
+    unsafe = {str(path).removesuffix("_unsafe") for path in handlers if path.name.endswith("_unsafe")}
+    safe = {str(path).removesuffix("_safe") for path in handlers if path.name.endswith("_safe")}
+    assert unsafe == safe
+    assert len(handlers) == len(unsafe) + len(safe) >= 200

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
 import string
 import sys
@@ -82,7 +83,7 @@ def test_of_a_call_is_told_what_it_gives():
         ("asyncio.Lock", {Mode.THREAD, Mode.PROCESS}),  # one loop, one lock: fine
         ("asyncio.new_event_loop", {Mode.THREAD}),
         ("httpx.AsyncClient", set(Mode)),  # in tasks: made per invocation
-        ("requests.Session", {Mode.TASK, Mode.THREAD}),
+        ("requests.Session", {Mode.TASK, Mode.THREAD}),  # in tasks: made per invocation; in threads: shared
     ],
 )
 def test_modes(name: str, modes: set[Mode]):
@@ -170,10 +171,11 @@ _NOT_THERE = (
 
 
 def test_libraries_have_these_names():
-    names = {
-        name for name in (*FACTS, *GIVES) if name.partition(".")[0] in _CHECKED and not name.startswith(_NOT_THERE)
-    }
-    assert len(names) > 500
+    here = {library for library in _CHECKED if importlib.util.find_spec(library) is not None}
+    if sys.platform != "linux":  # which has the most of these
+        here -= {"os", "resource", "select", "signal"}
+    names = {name for name in (*FACTS, *GIVES) if name.partition(".")[0] in here and not name.startswith(_NOT_THERE)}
+    assert len(names) > 400
     assert [name for name in sorted(names) if not exists(name)] == []
 
 

@@ -14,10 +14,11 @@ from polylambda.check.suppressions import sift
 from polylambda.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from polylambda.check.dynamic import RunOptions
+    from polylambda.check.finding import Finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +58,23 @@ class Assessment:
         report = Report(ran.findings, options.root, (ran.mode,), ran=what, reproduce=ran.reproduce)
         return self._judged(report, ())
 
+    def write_baseline(self, report: Report, file: Path) -> None:
+        """Write down that the findings are known; what reading found is kept when it ran, and the other way round.
+
+        Raises:
+            ConfigurationError: the file cannot be written, or is no baseline.
+        """
+        there = Baseline.read(file).entries if file.exists() else ()
+        others = [entry for entry in there if entry.rule.startswith("RUN") != bool(report.ran)]
+        Baseline([*Baseline.of(report.findings, self.root).entries, *others]).write(file)
+
     def _judged(self, report: Report, whole: tuple[str, ...]) -> Report:
         """Take away what comments and the baseline know; the comments of `whole` files must all be of use."""
         expected = {
             rule for rule in self.rules if set(RULES[rule].why) & set(report.modes) and not rule.startswith("RUN")
         }
         sifted = sift(
-            (each for each in report.findings if each.rule in self.rules),
+            _once(each for each in report.findings if each.rule in self.rules),
             self.root,
             paths=whole,
             known=RULES,
@@ -113,6 +124,14 @@ def assessment(
         raise ConfigurationError("--write-baseline needs the file, such as --baseline polylambda-known.json")
     known = None if file is None or anew else Baseline.read(file)
     return Assessment(root, chosen.rules(RULES), mode or project.mode, known, file)
+
+
+def _once(findings: Iterable[Finding]) -> Iterable[Finding]:
+    """Leave out what was found already on the way from another handler; the shortest way stays."""
+    kept: dict[tuple[str, int, int, str, str], Finding] = {}
+    for each in sorted(findings, key=lambda each: (len(each.trail), each)):
+        kept.setdefault((each.path, each.line, each.column, each.rule, each.message), each)
+    return kept.values()
 
 
 def _below(paths: Sequence[str], targets: Sequence[str], root: Path) -> tuple[str, ...]:

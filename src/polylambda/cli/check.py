@@ -20,8 +20,6 @@ from polylambda.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    from polylambda.check.output.report import Report
-
 _EXAMPLES = """Examples:
   polylambda check app.handler
       what the handler of app.py calls, in this project
@@ -129,11 +127,13 @@ def check(
         targets = targets or (".",)
         with _told_after_a_while(f"reading {', '.join(targets)} ..."):
             report = chosen.read(targets, None if no_cache else root / _CACHE)
-    if write_baseline and chosen.file is not None:
-        return _write_baseline(report, chosen.file)
-    if format is not Format.GITHUB:  # which has annotations for them
+    if format is not Format.GITHUB or write_baseline:  # GitHub's format has annotations for them
         for problem in report.problems:
             _tell(problem)
+    if write_baseline and chosen.file is not None:
+        chosen.write_baseline(report, chosen.file)
+        _tell(f"{len(report.findings)} findings are known from now on, in {chosen.file}")
+        return 0
     print_report(report, format, sys.stdout)
     return 1 if report.findings else 0
 
@@ -173,17 +173,9 @@ def _tell_findings(target: str) -> None:
         return
     lines = [f"{each.path}:{each.line}: {each.rule} {each.message}" for each in findings[:_AT_START]]
     if findings:
-        more = f", and {len(findings) - _AT_START} more" if len(findings) > _AT_START else ""
-        lines.append(f"not safe to run concurrently{more}: polylambda check {target} tells why, and the fixes")
+        what = "not safe to run concurrently" if len(findings) <= _AT_START else f"{len(findings)} findings in all"
+        lines.append(f"{what}: polylambda check {target} tells why, and how to write it right")
         print("\n".join(lines), file=sys.stderr, flush=True)
-
-
-def _write_baseline(report: Report, file: Path) -> int:
-    from polylambda.check.baseline import Baseline
-
-    Baseline.of(report.findings, report.root).write(file)
-    _tell(f"{len(report.findings)} findings are known from now on, in {file}")
-    return 0
 
 
 def _explain(rule: str) -> int:

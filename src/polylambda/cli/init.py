@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from polylambda.package import project
-
 if TYPE_CHECKING:
     from cyclopts import App
 
@@ -44,6 +42,8 @@ def init(kind: _KindName, folder: Path, /) -> int:
         kind: what kind of function: hello, streaming, background or web.
         folder: where to; a new folder, or an empty one.
     """
+    from polylambda.package import project
+
     files = project.create(kind, folder)
     print(f"{folder}: {project.KINDS[kind].about}")
     for path in files:

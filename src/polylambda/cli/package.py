@@ -118,6 +118,13 @@ def package(
         env_file: file of KEY=VALUE lines for the function's environment during --check.
         timeout: seconds that start and invocation may take during --check.
     """
+    _refuse(
+        no_wrapper and kind is not Kind.ZIP,
+        "--no-wrapper is for --kind zip, with a layer that brings what it leaves out",
+    )
+    _refuse(interpreter is not None and kind is not Kind.BOOTSTRAP, "--interpreter is for --kind bootstrap")
+    for name, given in {"--event": event, "--layer": layer, "--env-file": env_file}.items():
+        _refuse(bool(given) and not check, f"{name} is for --check")
     manifest = read_manifest(Path.cwd())
     trial = report.Trial(
         event=_event(event, manifest) if check else None,
@@ -159,6 +166,11 @@ def package(
     name = "polylambda" if kind is Kind.LAYER else manifest.name
     report.show(built, [] if dry_run else next_steps(order, name, zipped=built.zipped, template=template), aside=check)
     return trial.run(order.out, python=target.python) if check and not dry_run else 0
+
+
+def _refuse(wrong: bool, message: str) -> None:
+    if wrong:
+        raise ConfigurationError(f"{message}; polylambda package --help tells what there is")
 
 
 def _check_in_passing(order: Order, trial: report.Trial) -> int:

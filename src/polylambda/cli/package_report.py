@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _SHOWN = 10
 """Parts of an artifact that are listed."""
+_SERVER_ERROR = 500
+"""From this HTTP status on, the function says itself that it failed."""
 
 
 def progress(text: str) -> None:
@@ -91,6 +93,10 @@ class Trial:
         return self._tell(tried, screen)
 
     def _tell(self, tried: Tried, screen: Screen) -> int:
+        head = tried.head
+        refused = head is not None and head.status >= _SERVER_ERROR
+        if head is not None:
+            screen.event(f"HTTP {head.status}", style="bold red" if refused else "dim")
         if tried.body and tried.outcome is Outcome.SUCCESS:
             out = sys.stdout.buffer
             out.write(tried.body if tried.body.endswith(b"\n") else tried.body + b"\n")
@@ -108,7 +114,7 @@ class Trial:
             )
         if not tried.started or tried.outcome in (Outcome.FAILURE, Outcome.TIMEOUT):
             return NOT_RUN
-        if tried.written or tried.outcome not in (None, Outcome.SUCCESS):
+        if refused or tried.written or tried.outcome not in (None, Outcome.SUCCESS):
             return FUNCTION_ERROR
         what = "it started" if tried.outcome is None else "it started and answered"
         more = "; give it an event with --event" if tried.outcome is None else ""

@@ -97,28 +97,25 @@ FILE = Rule(
     fix="Write below `context.tmp_dir`, as [LMI201](LMI201.md) shows.",
     unsafe=code(
         """
-        import asyncio
-        import subprocess
+        import os
+        import tempfile
+
+        descriptor, path = tempfile.mkstemp()  # one, for all invocations of the process
 
 
-        async def handler(event, context):
-            command = ["tee", "-a", "/tmp/orders.txt"]  # the path is the child's
-            child = await asyncio.create_subprocess_exec(*command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-            written, _ = await child.communicate(f"{event['order']}\\n".encode())
-            return written.decode()
+        def handler(event, context):
+            os.pwrite(descriptor, event["order"].encode(), 0)
+            with open(path) as file:
+                return {"characters": len(file.read())}
         """
     ),
     safe=code(
         """
-        import asyncio
-        import subprocess
-
-
-        async def handler(event, context):
-            command = ["tee", "-a", str(context.tmp_dir / "orders.txt")]
-            child = await asyncio.create_subprocess_exec(*command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-            written, _ = await child.communicate(f"{event['order']}\\n".encode())
-            return written.decode()
+        def handler(event, context):
+            path = context.tmp_dir / "order"
+            path.write_text(event["order"])
+            with open(path) as file:
+                return {"characters": len(file.read())}
         """
     ),
 )
@@ -159,18 +156,19 @@ ENVIRONMENT = Rule(
 STATE = Rule(
     id="RUN105",
     name="marker-in-module-state",
-    summary="What belongs to one invocation stayed in the state of a module.",
+    summary="What belongs to one invocation reached another one through the state of a module.",
     why={Mode.TASK: _SHARED, Mode.THREAD: _SHARED},
     production=(
         "Nothing has gone wrong yet: the value lies where the next change of the code, or a debug endpoint, will find it. "
         "A heap dump or an error report contains the data of requests that were over long ago."
     ),
     fix=(
-        "The evidence names the module, the variable, and the way to the marker in it. Keep it in the invocation, or "
-        "remove it at its end. A cache that is meant may be declared: suppress the finding with the reason."
+        "The evidence names the function that gave the value to an invocation that it does not belong to. Look for where it "
+        "has it from, and keep that in the invocation: in local variables, arguments, or a `contextvars.ContextVar`."
     ),
     unsafe=code(
         """
+        import asyncio
         from operator import setitem
 
         recent = {}
@@ -178,14 +176,31 @@ STATE = Rule(
 
         async def handler(event, context):
             setitem(recent, "last", event["order"])
-            return "ok"
+            await asyncio.sleep(0.01)
+            return {"characters": count(last())}
+
+
+        def last():
+            return recent["last"]
+
+
+        def count(order):
+            return len(order)
         """
     ),
     safe=code(
         """
+        import asyncio
+
+
         async def handler(event, context):
             recent = {"last": event["order"]}
-            return f"ok, {len(recent)}"
+            await asyncio.sleep(0.01)
+            return {"characters": count(recent["last"])}
+
+
+        def count(order):
+            return len(order)
         """
     ),
 )

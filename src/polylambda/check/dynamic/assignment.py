@@ -24,6 +24,7 @@ class Assignment:
         returns: look at what the project's functions return for data of others.
         lines: look at every line, and in the end at what is kept.
         probes: invocations at whose beginning the state is measured.
+        thorough: name what has grown wherever it is.
         stall: seconds that the event loop may not turn.
         patience: seconds that all may wait for each other.
         timeout: seconds that nothing may happen in.
@@ -42,6 +43,7 @@ class Assignment:
     returns: bool = False
     lines: bool = False
     probes: tuple[int, ...] = ()
+    thorough: bool = False
     stall: float = 0.1
     patience: float = 0.5
     timeout: float = 30.0

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _BUDGET = 1.2  # seconds for each sequential run of a slow handler
+_LEAST = 12  # invocations of the slowest handler
 _LONG = 1200  # invocations after which what still grows has no bound
 _LONG_BUDGET = 3.0  # seconds for them
 _EXPLAINED = {"RUN101", "RUN102", "RUN103", "RUN104", "RUN105", "RUN106", "RUN114"}
@@ -76,7 +77,7 @@ def _affordable(options: RunOptions, seconds: float) -> int:
     """How many invocations there are: fewer of a slow handler, but each slot's worth."""
     if seconds * options.invocations <= _BUDGET:
         return options.invocations
-    return min(options.invocations, max(options.concurrency, int(_BUDGET / seconds)))
+    return min(options.invocations, max(options.concurrency, _LEAST, int(_BUDGET / seconds)))
 
 
 async def _run(
@@ -94,7 +95,7 @@ async def _run(
         many = min(_LONG, max(4 * rehearsal.invocations, int(_LONG_BUDGET / max(seconds, 0.001))))
         progress(f"something grows: {many} invocations, to see whether it stops")
         longer = rehearsal.smaller(rehearsal.events, rehearsal.concurrency, many)
-        runs.longer = await longer.alone(probes=growth.probes(many))
+        runs.longer = await longer.alone(probes=growth.probes(many), thorough=True)
     return runs
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 BOUNDABLE = {"sizes", "kinds", "texts"}
 """What may have a bound: it is seen in a longer run."""
 
+_ACCOUNTS = ("asyncio", "_asyncio", "threading", "_weakrefset", "a ")
 _SHARE = 0.25  # of the invocations, that must have left something
 
 
@@ -28,7 +29,7 @@ def probes(invocations: int) -> tuple[int, ...]:
     """Return the invocations before which to measure; none when there are too few to tell growth from chance."""
     if invocations < 8:
         return ()
-    return tuple(sorted({invocations // 4, invocations // 2, 3 * invocations // 4, invocations - 1}))
+    return invocations // 3, 2 * invocations // 3, invocations - 1
 
 
 def growth(run: Observation) -> dict[str, dict[str, list[int]]]:
@@ -66,6 +67,8 @@ def growing(runs: Runs) -> list[Finding]:
 
 def _state(runs: Runs, grown: dict[str, dict[str, list[int]]]) -> list[Finding]:
     containers = grown.get("sizes", {}) | grown.get("texts", {})
+    if "tasks" in grown or "threads" in grown:  # which the library keeps account of
+        containers = {name: values for name, values in containers.items() if not name.startswith(_ACCOUNTS)}
     if containers:
         name = min(containers, key=lambda each: (each.count("["), len(each)))
         lines = [f"{each}: {_shown(values)} items" for each, values in containers.items()][:MOST_EVIDENCE]

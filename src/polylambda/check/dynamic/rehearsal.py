@@ -85,9 +85,10 @@ class Rehearsal:
         """Of the runtime: in process mode each process has one."""
         return 1 if self.mode is Mode.PROCESS else self.concurrency
 
-    async def alone(self, *, probes: tuple[int, ...] = ()) -> Observation:
-        """Run one at a time, in order."""
-        return await self._sequential(range(self.invocations), probes=probes)
+    async def alone(self, *, probes: tuple[int, ...] = (), thorough: bool = False) -> Observation:
+        """Run one at a time, in order; what has grown is named, and if `thorough`, wherever it is."""
+        every = [[number] for number in range(self.invocations)]
+        return await self._run(every, size=1, probes=probes, thorough=thorough)
 
     async def shuffled(self, number: int = 0) -> Observation:
         """Run one at a time, in another order: there are several."""
@@ -95,7 +96,7 @@ class Rehearsal:
         random.Random(f"{self.seed}/order/{number}").shuffle(order)  # noqa: S311 # to be had again
         if order == sorted(order):
             order.reverse()
-        return await self._sequential(order)
+        return await self._run([[number] for number in order], size=1)
 
     async def together(self, *, lines: bool = False) -> Observation:
         """Run as many at a time as there may be; in process mode one process serves all of them, one by one."""
@@ -112,9 +113,6 @@ class Rehearsal:
         """Run these payloads, one at a time."""
         return await self._run([[number] for number in range(len(payloads))], size=1, payloads=payloads)
 
-    async def _sequential(self, order: Sequence[int], *, probes: tuple[int, ...] = ()) -> Observation:
-        return await self._run([[number] for number in order], size=1, probes=probes)
-
     async def _run(
         self,
         waves: Sequence[Sequence[int]],
@@ -124,6 +122,7 @@ class Rehearsal:
         returns: bool = False,
         lines: bool = False,
         probes: tuple[int, ...] = (),
+        thorough: bool = False,
         payloads: Sequence[bytes] | None = None,
     ) -> Observation:
         marks = Marks(self.seed)
@@ -146,6 +145,7 @@ class Rehearsal:
                 returns=returns,
                 lines=lines,
                 probes=probes,
+                thorough=thorough,
                 stall=self.options.stall,
                 timeout=self.options.timeout,
                 folder=folder,

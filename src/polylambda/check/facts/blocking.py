@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from polylambda.check.facts.fact import Theme, below, blocks, heavy, known, makes_client, unpooled, unshareable
+from polylambda.check.facts.fact import THREAD, Theme, below, blocks, heavy, known, makes_client, unpooled, unshareable
 
 _IN_THREAD = "await asyncio.to_thread({name}, ...)"
 _PROCESS = "await asyncio.create_subprocess_exec(...)"
@@ -31,7 +31,7 @@ THEME = Theme(
             ],
         ),
         (
-            unshareable("one {name} for all invocations mixes their answers", _HTTP),
+            unshareable("one {name} for all threads mixes their answers", _HTTP, THREAD),
             "http.client.HTTPConnection http.client.HTTPSConnection xmlrpc.client.ServerProxy",
         ),
         (blocks(_PROCESS, "ASYNC220"), "subprocess.Popen os.popen"),

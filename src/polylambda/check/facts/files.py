@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from polylambda.check.facts.fact import RECEIVER, Theme, below, blocks, known, makes_client, unshareable, writes_path
+from polylambda.check.facts.fact import (
+    RECEIVER,
+    THREAD,
+    Theme,
+    below,
+    blocks,
+    known,
+    makes_client,
+    unshareable,
+    writes_path,
+)
 
 _IN_THREAD = "await asyncio.to_thread({name}, ...)"
 _OPEN = "anyio.open_file(), or await asyncio.to_thread(...) for all that is done with the file"
@@ -43,7 +53,9 @@ THEME = Theme(
         ),
         (blocks(_IN_THREAD), "shelve.open dbm.open"),
         (
-            unshareable("one shelf for all invocations", "a database, or a lock around every use"),
+            unshareable(
+                "one shelf for all threads: it is not thread-safe", "a database, or a lock around every use", THREAD
+            ),
             "shelve.open dbm.open",
         ),
         (writes_path(0, *_FIRST.split(), mode=(1, "mode")), ["builtins.open", *_OPENS.split()]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from polylambda.check.facts.fact import (
     LOOP_EACH,
+    TASK,
     THREAD,
     Theme,
     below,
@@ -43,7 +44,8 @@ THEME = Theme(
             unshareable("one {name} for all threads: it is not thread-safe", _PER_THREAD, THREAD),
             "httplib2.Http pycurl.Curl",
         ),
-        (makes_client("one session per thread, in a threading.local; or one httpx.Client for all"), "requests.Session"),
+        # Threads must not share one, so that one an invocation is right there, if not quick.
+        (makes_client("one session, made at import; or one httpx.AsyncClient", TASK), "requests.Session"),
         (makes_client(_SYNC_CLIENT), "httpx.Client"),
         (makes_async_client("one httpx.AsyncClient, made at import or in lifespan="), "httpx.AsyncClient"),
         (makes_client("one urllib3.PoolManager, made at import: threads may share it"), "urllib3.PoolManager"),

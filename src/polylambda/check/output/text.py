@@ -28,15 +28,15 @@ def print_text(report: Report, file: IO[str]) -> None:
     for path, findings in groupby(report.findings, key=lambda each: each.path):
         console.print(Text(path, "bold"))
         for finding in findings:
-            for line in _finding(finding, report):
-                console.print(line)
-            console.print()
+            console.print(Text("\n").join(_finding(finding, report)), end="\n\n")
     for entry in report.gone:
         console.print(Text(f"gone from {entry.path}: {entry.rule} {entry.message}", "dim"))
     if report.gone:
         console.print(Text("--write-baseline leaves out what is gone", "dim"))
     if report.reproduce:
         console.print(Text.assemble(("again: ", "dim"), report.reproduce))
+    if report.findings:
+        console.print(Text("polylambda check --explain RULE tells all about a rule", "dim"))
     style = "bold red" if report.findings else "bold green"
     console.print(Text(report.summary(), style))
 

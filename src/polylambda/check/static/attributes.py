@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from polylambda.check.facts import facts_of, given_by
 from polylambda.check.finding import Mode
 from polylambda.check.static import names, writes
 from polylambda.check.static.frame import Arguments, Call
@@ -59,16 +60,16 @@ def _load(frame: Frame, atom: Atom, name: str, node: ast.AST) -> Value:
             return _of_module(frame, module, name)
         case Class():
             return _of_class(atom, name)
-        case Function():
+        case Function() | Bound():
             return _of_function(atom, name)
-        case Bound(function=function):
-            return _of_function(function, name)
         case Member(owner=owner, path=path):
             return REQUEST if not owner.shared and is_request((owner,)) else (Member(owner, f"{path}.{name}"),)
         case Super(owner=owner, receiver=receiver):
             return _of_super(owner, receiver, name)
+        case Const() | Fixed():
+            return () if atom == Const(None) else (External(f"builtins.str.{name}"),)
         case _:
-            return (External(f"builtins.str.{name}"),) if isinstance(atom, Const | Fixed) else UNKNOWN
+            return UNKNOWN
 
 
 def _of_module(frame: Frame, module: Module, name: str) -> Value:
@@ -79,7 +80,8 @@ def _of_module(frame: Frame, module: Module, name: str) -> Value:
     return (Package(below),) if below is not None else UNKNOWN
 
 
-def _of_function(function: Function, name: str) -> Value:
+def _of_function(atom: Function | Bound, name: str) -> Value:
+    function = atom.function if isinstance(atom, Bound) else atom
     return (Fixed(function.name),) if name in _PLAIN_TEXT else function.attributes.get(name, UNKNOWN)
 
 
@@ -95,7 +97,9 @@ def _of_instance(frame: Frame, target: Instance, name: str, node: ast.AST) -> Va
     if isinstance(target.kind, str):
         if name in target.attributes and not target.kind.startswith("builtins."):
             return writes.inherit(frame, target, target.attributes[name])
-        return (Member(target, name),)
+        if facts_of(f"{target.kind}.{name}") or given_by(f"{target.kind}.{name}"):
+            return (Member(target, name),)
+        return (part_of(frame, target, "__getattr__") or Member(target, name),)
     if name == "__class__":
         return (target.kind,)
     found = target.kind.find(name)
@@ -112,6 +116,16 @@ def _of_instance(frame: Frame, target: Instance, name: str, node: ast.AST) -> Va
             return frame.call(bound(getter, (target,)), Arguments([(Fixed(name),)]), node)
         return (Member(target, name),) if target.kind.externals() else UNKNOWN
     return _descriptor(frame, found, target, name, node)
+
+
+def part_of(frame: Frame, target: Instance, way: str) -> Instance | None:
+    """Return what an item or an attribute of somebody else's object is, such as a collection of a database."""
+    kind = given_by(f"{target.type_name}.{way}") if isinstance(target.kind, str) and target.kind[0] != "?" else None
+    if kind is None:
+        return None
+    if not frame.importing and target.shared:
+        frame.engine.report.use(frame, target.site)
+    return Instance(kind, target.shared, target.site, target.home, arguments=(target,))
 
 
 def _descriptor(frame: Frame, found: Value, target: Instance, name: str, node: ast.AST) -> Value:

@@ -13,7 +13,7 @@ import sys
 import tempfile
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from polylambda import __version__, check
 from polylambda.check.static.project import digest_of, digest_of_names, listing
@@ -38,9 +38,10 @@ class Cache:
     def result(self, *question: str) -> Any:
         """Return the result that was kept for a question, if it still holds; None if not."""
         kept = self._load(self._name(question))
-        if not kept or not all(_is_same(name, digest) for name, digest in kept["read"].items()):
+        read: object = kept.get("read")
+        if not isinstance(read, dict) or not all(_is_same(str(name), each) for name, each in kept["read"].items()):
             return None
-        return kept["result"]
+        return kept.get("result")
 
     def keep_result(self, result: object, read: Mapping[str, str], *question: str) -> None:
         """Keep a result, and the digests of what it was made from."""
@@ -61,10 +62,10 @@ class Cache:
 
     def _load(self, name: str) -> dict[str, Any]:
         try:
-            loaded: dict[str, Any] = json.loads((self.folder / name).read_bytes())
+            loaded: object = json.loads((self.folder / name).read_bytes())
         except (OSError, ValueError):
             return {}
-        return loaded
+        return cast("dict[str, Any]", loaded) if isinstance(loaded, dict) else {}
 
     def _store(self, name: str, content: object) -> None:
         try:

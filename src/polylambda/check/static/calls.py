@@ -5,13 +5,16 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from polylambda.check.facts import given_by
 from polylambda.check.finding import Step
 from polylambda.check.static import attributes, containers, effects, external, objects, writes
 from polylambda.check.static.frame import Arguments, Call, Frame, Passed, Scope
 from polylambda.check.static.values import (
+    DERIVED,
     NONE,
     REQUEST,
     UNKNOWN,
+    Atom,
     Bound,
     Class,
     Coroutine,
@@ -32,8 +35,9 @@ if TYPE_CHECKING:
     from polylambda.check.static.engine import Checker
 
 _DEEPEST = 40
-_MOST_WAYS = 24  # in which one function is looked at
-_MOST_AT_IMPORT = 60
+_MOST_WAYS = 16  # in which one function is looked at
+_MOST_AT_IMPORT = 40  # calls of one function
+_MOST_CALLS = 15_000
 
 
 def call(frame: Frame, callee: Value, arguments: Arguments, node: ast.AST) -> Value:
@@ -64,18 +68,16 @@ def call(frame: Frame, callee: Value, arguments: Arguments, node: ast.AST) -> Va
                 )
                 made = call(frame, target, whole, node)
             case _:
-                made = _call_unknown(frame, arguments, node, is_request=atom is Tag.REQUEST)
+                made = _call_unknown(frame, arguments, node, of=atom)
         result = join(result, made)
     return result or UNKNOWN
 
 
-def _call_unknown(frame: Frame, arguments: Arguments, node: ast.AST, *, is_request: bool) -> Value:
+def _call_unknown(frame: Frame, arguments: Arguments, node: ast.AST, of: Atom = Tag.UNKNOWN) -> Value:
     call_back(frame, arguments, node)
-    return REQUEST if is_request or any(_is_request(each) for each in arguments.all()) else UNKNOWN
-
-
-def _is_request(value: Value) -> bool:
-    return is_request(value)
+    if of is Tag.REQUEST:
+        return REQUEST
+    return DERIVED if of is Tag.DERIVED or any(is_request(each) for each in arguments.all()) else UNKNOWN
 
 
 def call_back(frame: Frame, arguments: Arguments, node: ast.AST) -> None:
@@ -99,7 +101,12 @@ def _call_object(frame: Frame, target: Instance, arguments: Arguments, node: ast
     if frame.importing:
         for value in arguments.all():
             target.callbacks.extend(atom for atom in value if isinstance(atom, Function | Bound | Instance))
-    return (target,) if frame.importing else _call_unknown(frame, arguments, node, is_request=False)
+    kind = given_by(f"{target.kind}.__call__")
+    if kind is not None:
+        made = frame.made(kind, node)
+        effects.apply(Call(frame, arguments, node), kind, made)
+        return (made,)
+    return (target,) if frame.importing else _call_unknown(frame, arguments, node)
 
 
 def enter(frame: Frame, target: Instance, node: ast.AST, seen: tuple[Instance, ...] = ()) -> None:
@@ -143,7 +150,7 @@ def invoke(
     checker: Checker = frame.engine  # pyright: ignore[reportAssignmentType] # the one implementation
     if receiver is not None:
         arguments = Arguments([receiver, *arguments.positional], arguments.named, arguments.rest, arguments.partial)
-    if len(frame.trail) > _DEEPEST or checker.depth > _DEEPEST:
+    if len(frame.trail) > _DEEPEST or checker.depth > _DEEPEST or checker.calls > _MOST_CALLS:
         return UNKNOWN
     inner = _frame_of(frame, function, node)
     _bind(frame, inner, function, arguments, node, 0 if receiver is None else 1)
@@ -291,6 +298,9 @@ def _key(inner: Frame, function: Function) -> object:
 def _run(checker: Checker, inner: Frame, function: Function) -> Value:
     node = function.node
     checker.depth += 1
+    checker.calls += 1
+    if checker.calls == _MOST_CALLS:
+        checker.project.problems.append(f"only {_MOST_CALLS:,} calls were followed: name fewer handlers at a time")
     try:
         if isinstance(node, ast.Lambda):
             return inner.value(node.body)

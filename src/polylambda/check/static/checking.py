@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from polylambda.check.static.cache import Cache
+
+_DEEPEST = 8000  # calls
 
 
 def check(options: StaticOptions) -> Checked:
@@ -38,7 +41,7 @@ def _check(options: StaticOptions, cache: Cache | None, *question: str) -> Check
     from polylambda.check.static.following import follow_all
 
     project = Project(options.root)
-    with _without_collection():
+    with _with_room():
         result = follow_all(options, project, cache)
     if cache is not None:
         cache.keep_result(asdict(result), project.read, *question)
@@ -46,12 +49,14 @@ def _check(options: StaticOptions, cache: Cache | None, *question: str) -> Check
 
 
 @contextmanager
-def _without_collection() -> Generator[None]:
-    """Hundreds of thousands of nodes are made, and none is garbage before the end."""
-    was_on = gc.isenabled()
+def _with_room() -> Generator[None]:
+    """Hundreds of thousands of nodes are made, none is garbage before the end; and each is a few calls deep."""
+    was_on, limit = gc.isenabled(), sys.getrecursionlimit()
     gc.disable()
+    sys.setrecursionlimit(max(limit, _DEEPEST))
     try:
         yield
     finally:
+        sys.setrecursionlimit(limit)
         if was_on:
             gc.enable()

@@ -99,8 +99,8 @@ def held(frame: Frame, value: Value) -> Value:
         if isinstance(atom, Instance):
             inside = join(atom.elements, *atom.attributes.values()) if isinstance(atom.kind, str) else atom.elements
             result = join(result, writes.inherit(frame, atom, inside))
-        elif atom is Tag.REQUEST:
-            result = join(result, REQUEST)
+        elif atom is Tag.REQUEST or atom is Tag.DERIVED:
+            result = join(result, (atom,))
     return result
 
 
@@ -120,7 +120,7 @@ def elements_of(frame: Frame, value: Value, node: ast.AST) -> Value:
         elif isinstance(atom, Coroutine):
             result = join(result, elements_of(frame, atom.result, node))
         else:
-            result = join(result, REQUEST if atom is Tag.REQUEST else UNKNOWN)
+            result = join(result, (atom,) if isinstance(atom, Tag) else UNKNOWN)
     return result or UNKNOWN
 
 
@@ -146,6 +146,10 @@ def item(frame: Frame, value: Value, key: Value, node: ast.AST) -> Value:
                 method = attributes.load(frame, (atom,), "__getitem__", node)
                 result = join(result, frame.call(method, Arguments([key]), node))
                 continue
+            part = attributes.part_of(frame, atom, "__getitem__")
+            if part is not None:
+                result = join(result, (part,))
+                continue
             if name is not None:
                 inside = join(atom.attributes.get(name, ()), atom.elements)
             else:
@@ -162,7 +166,7 @@ def item(frame: Frame, value: Value, key: Value, node: ast.AST) -> Value:
         elif isinstance(atom, Class):
             result = join(result, (atom,))  # a generic class
         else:
-            result = join(result, REQUEST if atom is Tag.REQUEST else UNKNOWN)
+            result = join(result, (atom,) if isinstance(atom, Tag) else UNKNOWN)
     return result or UNKNOWN
 
 
@@ -295,7 +299,7 @@ def _changed(frame: Frame, target: Instance, name: str, arguments: Arguments, no
     content = arguments.at(1) if name == "setdefault" else given
     if name in _UPDATES:
         content = join(*[held(frame, each) or each for each in arguments.all()]) if arguments.all() else ()
-    if name == "setdefault" and frame.importing is False and not is_request(content):
+    if name == "setdefault" and not frame.importing and _is_same_for_key(key or UNKNOWN, content):
         return _set_by_default(frame, target, key or UNKNOWN, content)
     writes.change(
         frame, target, node, content, key, augmented=name != "setdefault" and name not in _ADDS, whole=name in _UPDATES
@@ -312,6 +316,10 @@ def _changed(frame: Frame, target: Instance, name: str, arguments: Arguments, no
     if name == "setdefault":
         return item(frame, (target,), key or UNKNOWN, node)
     return held(frame, (target,)) or UNKNOWN if name.startswith("pop") else (Const(None),)
+
+
+def _is_same_for_key(key: Value, content: Value) -> bool:
+    return not is_request(content) or (is_request(key) and Tag.REQUEST not in content)
 
 
 def _set_by_default(frame: Frame, target: Instance, key: Value, content: Value) -> Value:

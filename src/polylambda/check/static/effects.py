@@ -13,7 +13,6 @@ from polylambda.check.static.values import (
     Const,
     External,
     Fixed,
-    Function,
     Instance,
     Value,
     is_request,
@@ -28,6 +27,8 @@ _OF_THE_OBJECT = (Effect.UNSHAREABLE, Effect.LOOP_BOUND, Effect.UNPOOLED)
 _OWN_RULE = ("LMI304", "LMI305")
 _NOTHING: frozenset[object] = frozenset()
 _NO_FILES = frozenset({"/dev/null", ":memory:", ""})
+_CREDENTIALS = ("aws_", "credential", "token", "password", "auth")
+_SCRATCH = ("/tmp", "/var/tmp", "$TMPDIR")  # noqa: S108 # names to compare with
 _AGAIN = frozenset({"setLevel", "basicConfig", "__setitem__", "setdefault", "captureWarnings", "putenv"})
 """Settings that may as well be set again and again, to the same."""
 
@@ -75,10 +76,13 @@ def _computes(call: Call, fact: Fact, _: str) -> None:
 
 def _changes_process(call: Call, fact: Fact, name: str) -> None:
     frame = call.frame
-    if frame.quiet:
+    if frame.quiet or _was_empty(call):
         return
     values = call.arguments.all()
-    if name.rpartition(".")[2] in _AGAIN and not frame.decided and all(_is_constant(each) for each in values):
+    if name.endswith(".setdefault") and not any(is_request(each) for each in values):
+        return  # the first one stays, and it is the same whoever comes first
+    is_again = name.rpartition(".")[2] in _AGAIN or (fact.rule == "LMI209" and name.endswith("="))
+    if is_again and not frame.decided and not any(is_request(each) for each in values):
         thing, value = _setting(call, name)
         found = finding(fact.rule, frame.place(call.node), fact.message, fact.instead, fact.modes, frame.trail)
         frame.engine.report.add_constant(thing, value, found)
@@ -89,8 +93,10 @@ def _changes_process(call: Call, fact: Fact, name: str) -> None:
     _add(call, fact, fact.rule, fact.modes, _once(frame, values))
 
 
-def _is_constant(value: Value) -> bool:
-    return all(isinstance(atom, Const | Fixed | External) for atom in value)
+def _was_empty(call: Call) -> bool:
+    """`if not logger.handlers: logger.addHandler(...)`."""
+    owner = id(call.owner)
+    return any(each == owner or (isinstance(each, tuple) and owner in each) for each in call.frame.empty)
 
 
 def _setting(call: Call, name: str) -> tuple[str, str]:
@@ -106,7 +112,7 @@ def _once(frame: Frame, values: list[Value]) -> frozenset[object]:
     return _NOTHING if any(is_request(each) for each in values) else frame.once()
 
 
-def _writes_path(call: Call, fact: Fact, _: str) -> None:
+def _writes_path(call: Call, fact: Fact, name: str) -> None:
     frame = call.frame
     if frame.quiet or not _writes(fact, call.arguments):
         return
@@ -114,6 +120,8 @@ def _writes_path(call: Call, fact: Fact, _: str) -> None:
         atom = text_of([path])[0] if path else None
         if not isinstance(atom, Fixed) or atom.text in _NO_FILES or "mode=ro" in atom.text or "://" in atom.text:
             continue
+        if name == "sqlite3.connect" and not atom.text.startswith(_SCRATCH):
+            continue  # a database is made to be shared
         modes = fact.modes if not atom.by_process else tuple(mode for mode in fact.modes if mode is not Mode.PROCESS)
         message = f"{fact.message}: {atom.text}" if "..." not in atom.text else fact.message
         place = frame.place(call.node)
@@ -153,11 +161,10 @@ def _makes_client(call: Call, fact: Fact, _: str) -> None:
 
 def _is_same_for_all(arguments: Arguments) -> bool:
     """A client with the caller's own credentials, or of the caller's own region, cannot be shared."""
-    return not arguments.partial and all(
-        isinstance(atom, Const | Fixed | Instance | Function | External) and not is_request((atom,))
-        for value in arguments.all()
-        for atom in value
-    )
+    if arguments.partial or any(is_request(each) for each in arguments.all()):
+        return False
+    secrets = [value for name, value in arguments.named.items() if any(part in name for part in _CREDENTIALS)]
+    return all(isinstance(atom, Const | Fixed | External | Instance) for value in secrets for atom in value)
 
 
 def _starts_work(call: Call, fact: Fact, _: str) -> None:

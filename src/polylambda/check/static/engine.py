@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import sys
 from typing import TYPE_CHECKING
 
 from polylambda.check.static import calls, effects, expressions, statements
@@ -19,13 +18,12 @@ from polylambda.check.static.values import (
     Member,
     Site,
     Value,
+    join,
 )
 
 if TYPE_CHECKING:
     from polylambda.check.finding import Mode
     from polylambda.check.static.project import Module, Project
-
-_RECURSION = 8000  # an expression of the user is a few of our calls deep
 
 
 class Checker:
@@ -34,6 +32,7 @@ class Checker:
     Attributes:
         state: what the lifespan gives.
         is_async: the handler that is being followed is `async def`.
+        starts: functions that applications call once.
         runtimes: runtime objects that modules make, with what they are given.
     """
 
@@ -43,12 +42,13 @@ class Checker:
         self.report = Report(mode)
         self.state: Value = UNKNOWN
         self.is_async = False
+        self.starts: Value = ()
         self.depth = 0
+        self.calls = 0
         self.runtimes: dict[Instance, Arguments] = {}
         self.ways: dict[int, dict[object, tuple[Value, tuple[Instance, ...] | None]]] = {}
         self.at_import: dict[int, int] = {}
         self.generators: dict[int, bool] = {}
-        sys.setrecursionlimit(max(sys.getrecursionlimit(), _RECURSION))
 
     def value(self, frame: Frame, node: ast.expr) -> Value:
         """Return what an expression is."""
@@ -69,7 +69,11 @@ class Checker:
             module.scope.variables["__name__"] = (Fixed(module.name),)
             module.scope.variables["__file__"] = TEXT
             frame = Frame(self, module, module.scope, importing=True)
-            self.run(frame, module.body)
+            try:
+                self.run(frame, module.body)
+            except Exception as e:
+                reason = "it is nested too deeply" if isinstance(e, RecursionError) else f"{type(e).__name__}: {e}"
+                self.project.problems.append(f"{module.path} could not be followed to its end: {reason}")
             module.done = True
         return module.scope
 
@@ -91,6 +95,10 @@ class Checker:
     def _is_lost(self, task: Instance, frame: Frame, node: ast.Call) -> bool:
         return task.site == frame.site(node) and task.site not in self.report.joined
 
+    def start(self, value: Value) -> None:
+        """Note what runs once, before the first event: an application's lifespan."""
+        self.starts = join(self.starts, value)
+
     def registered(self, runtime: Instance, arguments: Arguments) -> None:
         """Note that a module makes a runtime for a handler."""
         self.runtimes.setdefault(runtime, arguments)
@@ -104,5 +112,6 @@ class Checker:
         if frame.importing:
             return
         for atom in value:
-            if isinstance(atom, Instance | Member):
-                self.report.use(frame, (atom.owner if isinstance(atom, Member) else atom).site)
+            found = atom.owner if isinstance(atom, Member) else atom
+            if isinstance(found, Instance) and found.shared:
+                self.report.use(frame, found.site)

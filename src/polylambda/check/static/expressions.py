@@ -99,7 +99,7 @@ def awaited(value: Value) -> Value:
         elif isinstance(atom, Instance | External):
             result = join(result, (atom,))  # a pool that is awaited gives itself
         else:
-            result = join(result, REQUEST if atom is Tag.REQUEST else UNKNOWN)
+            result = join(result, (atom,) if isinstance(atom, Tag) else UNKNOWN)
     return result or UNKNOWN
 
 

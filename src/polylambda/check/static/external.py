@@ -9,6 +9,7 @@ from polylambda.check.static import attributes, calls, containers, effects, know
 from polylambda.check.static.frame import Arguments, Call, Frame
 from polylambda.check.static.texts import PATHS, TEXT, text_of
 from polylambda.check.static.values import (
+    DERIVED,
     REQUEST,
     UNKNOWN,
     Bound,
@@ -25,6 +26,23 @@ if TYPE_CHECKING:
     import ast
 
 _ADDS_CALLBACK = ("add_done_callback", "add_callback", "call_soon", "call_later", "call_at")
+_ENTERS = frozenset(
+    [
+        "resolve",
+        "resolve_async",
+        "handle",
+        "handle_async",
+        "handler",
+        "dispatch",
+        "run",
+        "process",
+        "execute",
+        "invoke",
+        "wsgi_app",
+    ]
+)
+"""Methods by which an application calls what it was given."""
+_AT_START = frozenset({"lifespan", "on_startup", "on_shutdown", "startup", "shutdown"})
 _JOINS = frozenset({"join", "wait", "communicate", "shutdown", "close", "terminate", "result", "cancel"})
 _RUNTIMES = frozenset({"polylambda.LambdaRuntime", "polylambda.LambdaManagedRuntime"})
 
@@ -37,7 +55,7 @@ def call(frame: Frame, name: str, arguments: Arguments, node: ast.AST) -> Value:
         effects.apply(Call(frame, arguments, node), name)
         return special(Call(frame, arguments, node))
     if name.startswith(("builtins.str.", "builtins.bytes.")):
-        return REQUEST if any(is_request(each) for each in arguments.all()) else TEXT
+        return DERIVED if any(is_request(each) for each in arguments.all()) else TEXT
     if name.startswith("os.path."):
         effects.apply(Call(frame, arguments, node), name)
         return text_of(arguments.all()) if arguments.all() else TEXT
@@ -45,7 +63,10 @@ def call(frame: Frame, name: str, arguments: Arguments, node: ast.AST) -> Value:
     made = result[0] if result and isinstance(result[0], Instance) else None
     effects.apply(Call(frame, arguments, node), name, made)
     if made is not None:
-        keep_callbacks(made, arguments)
+        for each in _AT_START & arguments.named.keys():
+            frame.engine.start(arguments.named[each])
+        rest = {each: value for each, value in arguments.named.items() if each not in _AT_START}
+        keep_callbacks(made, Arguments(arguments.positional, rest, arguments.rest))
         if canonical(name) in _RUNTIMES or name.startswith("polylambda.runtime"):
             frame.engine.registered(made, arguments)
     calls.call_back(frame, arguments, node)
@@ -59,8 +80,10 @@ def made_by(frame: Frame, name: str, arguments: Arguments, node: ast.AST) -> Val
     if kind is None and last[:1].isupper() and not last.isupper():
         kind = canonical(name)
     if kind is None and not frame.importing:
-        return REQUEST if any(is_request(each) for each in arguments.all()) else UNKNOWN
+        return DERIVED if any(is_request(each) for each in arguments.all()) else UNKNOWN
     made = frame.made(kind or f"?{name}", node)
+    if kind == "logging.Logger":
+        made.shared = True  # one for each name
     if kind in PATHS:
         made.arguments = text_of(arguments.all()) if arguments.all() else TEXT
     else:
@@ -91,7 +114,7 @@ def note_uses(frame: Frame, arguments: Arguments) -> None:
         return
     for value in arguments.all():
         for atom in value:
-            if isinstance(atom, Instance):
+            if isinstance(atom, Instance) and atom.shared:
                 frame.engine.report.use(frame, atom.site)
 
 
@@ -100,7 +123,7 @@ def call_member(frame: Frame, member: Member, arguments: Arguments, node: ast.AS
     owner, path = member.owner, member.path
     note_uses(frame, arguments)
     method = path.rpartition(".")[2]
-    if not frame.importing:
+    if not frame.importing and owner.shared:
         frame.engine.report.use(frame, owner.site)
     if method in _JOINS or method.startswith("add_done"):
         frame.engine.report.joined.add(owner.site)
@@ -123,8 +146,10 @@ def call_member(frame: Frame, member: Member, arguments: Arguments, node: ast.AS
         _change(frame, member, arguments, node)
     if frame.importing:
         keep_callbacks(owner, arguments)
+        if made is not None:
+            keep_callbacks(made, arguments)
     else:
-        if owner.callbacks:
+        if owner.callbacks and method in _ENTERS:
             calls.enter(frame, owner, node)
         if method not in _ADDS_CALLBACK:
             calls.call_back(frame, arguments, node)
@@ -158,7 +183,7 @@ def _given(frame: Frame, member: Member, arguments: Arguments, node: ast.AST) ->
     if owner.type_name == "contextvars.ContextVar" and member.path == "get":
         return REQUEST
     if any(is_request(each) for each in arguments.all()) or (not owner.shared and is_request((owner,))):
-        return REQUEST
+        return DERIVED
     if owner.type_name in PATHS and member.path in ("as_posix", "__str__", "__fspath__"):
         return text_of([(owner,)])
     return UNKNOWN

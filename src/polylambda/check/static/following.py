@@ -85,7 +85,8 @@ def _follow(checker: Checker, candidate: Candidate) -> None:
     value = handlers.value_of(checker, candidate.module, candidate.name)
     try:
         handlers.follow(checker, candidate.module, value, candidate.line)
-    except RecursionError:
-        checker.project.problems.append(
-            f"{candidate.module.name}.{candidate.name} is not checked to the end: it is nested too deeply"
-        )
+    except Exception as e:
+        # What is found in other handlers is worth more than an end with our own frames.
+        reason = "it is nested too deeply" if isinstance(e, RecursionError) else f"{type(e).__name__}: {e}"
+        name = f"{candidate.module.name}.{candidate.name}"
+        checker.project.problems.append(f"{name} could not be followed to its end: {reason}")

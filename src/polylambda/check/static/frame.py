@@ -29,7 +29,7 @@ _COMPOUND = (
 )
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Scope:
     """The names of a module, a class, or one call of a function.
 
@@ -114,6 +114,10 @@ class Engine(Protocol):
         """Note that nobody keeps a value."""
         ...
 
+    def start(self, value: Value) -> None:
+        """Note what runs once, before the first event: an application's lifespan."""
+        ...
+
     def registered(self, runtime: Instance, arguments: Arguments) -> None:
         """Note that a module makes a runtime for a handler."""
         ...
@@ -139,7 +143,7 @@ class Passed:
     trail: tuple[Step, ...]
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Frame:
     """One call of a function, or the import of a module.
 

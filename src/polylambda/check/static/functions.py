@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from polylambda.check.static.frame import Frame
 
 CACHES = frozenset({"functools.lru_cache", "functools.cache", "async_lru.alru_cache", "cachetools.func.lru_cache"})
+_STARTS = frozenset(
+    {"on_event", "on_startup", "on_shutdown", "before_serving", "after_serving", "before_first_request"}
+)
 _TRAITS = {
     "builtins.staticmethod": "static",
     "builtins.classmethod": "class",
@@ -100,7 +103,7 @@ def _decorate(frame: Frame, decorator: Value, value: Value, node: ast.expr) -> V
         ):
             result = join(result, frame.call((atom,), Arguments([value]), node))
         else:
-            _register(atom, value)
+            _register(frame, atom, value)
             result = join(result, value)
     return result if result and result != UNKNOWN else value
 
@@ -115,8 +118,11 @@ def _name_of(atom: Atom) -> str:
             return ""
 
 
-def _register(decorator: Atom, value: Value) -> None:
+def _register(frame: Frame, decorator: Atom, value: Value) -> None:
     """Somebody else's decorator leaves the function as it is, and may call it later."""
+    if isinstance(decorator, Instance) and decorator.type_name.rpartition(".")[2] in _STARTS:
+        frame.engine.start(value)
+        return
     owner: Instance | None = None
     if isinstance(decorator, Member):
         owner = decorator.owner

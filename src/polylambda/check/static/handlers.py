@@ -170,6 +170,7 @@ def follow(checker: Checker, module: Module, value: Value, line: int) -> None:
             checker.is_async = default_mode(checker, given) is Mode.TASK
             _run_middleware(frame, arguments.named.get("middleware", ()), node)
     checker.is_async = default_mode(checker, value) is Mode.TASK
+    _start_applications(checker, module, node)
     for atom in value:
         if isinstance(atom, Instance) and atom in checker.runtimes:
             for each in checker.runtimes[atom].at(0, "handler"):
@@ -223,6 +224,16 @@ def _enter_lifespan(checker: Checker, module: Module, lifespan: Value, node: ast
             state = join(state, made.elements)
     writes.keep(state, Home("LMI106", "`context.state`", "context.state"))
     checker.state = state or UNKNOWN
+
+
+def _start_applications(checker: Checker, module: Module, node: ast.AST) -> None:
+    frame = Frame(checker, module, checker.import_module(module), importing=True, loop=True, lifespan=True)
+    starts, checker.starts = checker.starts, ()
+    for atom in starts:
+        held = (atom,)
+        if isinstance(atom, Instance) and isinstance(atom.kind, str):
+            held = join(atom.elements, *atom.attributes.values())
+        frame.call(held, Arguments(partial=True, rest=UNKNOWN), node)
 
 
 def _run_middleware(frame: Frame, layers: Value, node: ast.AST) -> None:

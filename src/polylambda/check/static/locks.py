@@ -28,7 +28,7 @@ TASK_LOCKS = frozenset(
 )
 LOCKS = THREAD_LOCKS | TASK_LOCKS
 _LOCK_FIX = "use asyncio.Lock with `async with`, or do what needs the lock in asyncio.to_thread"
-_ASKS = frozenset({"len", "bool", "getattr", "hasattr"})
+_ASKS = frozenset({"len", "bool", "getattr", "hasattr", "isinstance"})
 _NOTHING: frozenset[object] = frozenset()
 
 
@@ -75,7 +75,7 @@ def state_in(frame: Frame, node: ast.expr) -> frozenset[object]:
         case ast.Call(func=ast.Attribute(value=inner), args=[key, *_]) if is_request(frame.value(key)):
             return _of_key(state_in(frame, inner))
         case ast.Call(func=ast.Name(id=name), args=[first, *_]) if name in _ASKS:
-            return _named_attribute(frame, node, first) | state_in(frame, first)
+            return _named_attribute(frame, name, node, first) | state_in(frame, first)
         case ast.Subscript(value=inner, slice=key) if is_request(frame.value(key)):
             return _of_key(state_in(frame, inner))
         case (
@@ -113,8 +113,8 @@ def _attribute(frame: Frame, node: ast.Attribute) -> frozenset[object]:
     return frozenset(found)
 
 
-def _named_attribute(frame: Frame, node: ast.Call, first: ast.expr) -> frozenset[object]:
-    if len(node.args) < 2:
+def _named_attribute(frame: Frame, asks: str, node: ast.Call, first: ast.expr) -> frozenset[object]:
+    if asks not in ("getattr", "hasattr") or len(node.args) < 2:
         return _NOTHING
     owners = [atom for atom in frame.value(first) if isinstance(atom, Instance | Class | Function) and atom.shared]
     if isinstance(node.args[1], ast.Constant):

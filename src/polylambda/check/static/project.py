@@ -25,7 +25,7 @@ _OURS = "polylambda"  # known by facts, also where its source is at hand
 _TESTS = frozenset({"test", "tests"})
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Module:
     """A module of the project.
 
@@ -216,9 +216,11 @@ class Project:
         known = self._installed.get(folder)
         if known is None:
             found: set[str] = set()
-            for name in self.names_in(folder):
-                if name.endswith(".dist-info"):
-                    found |= _recorded(folder / name)
+            distributions = [name for name in self.names_in(folder) if name.endswith(".dist-info")]
+            for name in distributions if len(distributions) > 1 else ():  # one alone is the project's own
+                tops = _recorded(folder / name)
+                if not tops & self.owned:
+                    found |= tops
             known = self._installed[folder] = frozenset(found)
         return known
 

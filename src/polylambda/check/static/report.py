@@ -58,6 +58,7 @@ class Report:
         self.joined: set[Site] = set()
         self.alone: set[Site] = set()
         self._kept: set[Site] = set()
+        self._used_up: set[Site] = set()  # to make what is kept
         self._findings: dict[tuple[str, int, str], tuple[Finding, frozenset[object]]] = {}
         self._unless_kept: dict[Site, tuple[Finding, frozenset[object]]] = {}
         self._unless_joined: dict[Site, Finding] = {}
@@ -106,9 +107,11 @@ class Report:
         """
         self._if_used.setdefault((site, found.rule), _Shared(found, at_import, per_loop))
 
-    def add_constant(self, thing: str, value: str, found: Finding) -> None:
-        """Note a finding about a setting that is set to a constant: none unless it is set to another one, too."""
-        self._constants.setdefault(thing, {}).setdefault(value, []).append(found)
+    def add_constant(self, thing: str, value: str, found: Finding | None) -> None:
+        """Note a finding about what is set to a constant: none unless it is set to something else, too."""
+        known = self._constants.setdefault(thing, {}).setdefault(value, [])
+        if found is not None:
+            known.append(found)
 
     def use(self, frame: Frame, site: Site) -> None:
         """Note that an invocation uses what was made at `site`."""
@@ -116,15 +119,20 @@ class Report:
         if not frame.engine.is_async:
             self._used_on_own_loops.add(site)
 
-    def keep(self, value: Value, depth: int = 4) -> None:
+    def keep(self, value: Value) -> None:
         """Note that objects, and what they were made of, outlive the invocation."""
-        for atom in value:
-            if isinstance(atom, Instance) and depth:
-                self._kept.add(atom.site)
-                self.keep(atom.arguments, depth - 1)
-                if not isinstance(atom.kind, str):
-                    for held in atom.attributes.values():
-                        self.keep(held, depth - 1)
+        todo = [(atom, True) for atom in value if isinstance(atom, Instance)]
+        seen: set[Instance] = set()
+        while todo:
+            each, whole = todo.pop()
+            if each in seen:
+                continue
+            seen.add(each)
+            (self._kept if whole else self._used_up).add(each.site)
+            todo += [(atom, False) for atom in each.arguments if isinstance(atom, Instance)]
+            if not isinstance(each.kind, str):
+                held = [atom for inner in each.attributes.values() for atom in inner]
+                todo += [(atom, whole) for atom in held if isinstance(atom, Instance)]
 
     def reach(self, frame: Frame, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         """Note that an invocation runs a function."""
@@ -144,7 +152,7 @@ class Report:
 
     def _settle(self) -> None:
         for site, (found, once) in self._unless_kept.items():
-            if site not in self._kept:
+            if site not in self._kept | self._used_up:
                 self.note(found, once)
         for site, found in self._unless_joined.items():
             if site not in self.joined | self._kept:

@@ -147,8 +147,8 @@ def _next(call: Call) -> Value:
             if atom.type_name in containers.ITERATORS:
                 writes.consume(call.frame, atom, call.node)
             result = join(result, containers.held(call.frame, (atom,)))
-        elif atom is Tag.REQUEST:
-            result = join(result, REQUEST)
+        elif atom is Tag.REQUEST or atom is Tag.DERIVED:
+            result = join(result, (atom,))
     return join(result, call.at(1)) or UNKNOWN
 
 

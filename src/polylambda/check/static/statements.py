@@ -242,10 +242,17 @@ def _match(frame: Frame, node: ast.Match) -> bool:
 
 def _assign(frame: Frame, node: ast.Assign) -> None:
     value = frame.value(node.value)
+    empty = frame.empty
+    if isinstance(node.value, ast.BoolOp) and isinstance(node.value.op, ast.Or):
+        frame.empty |= locks.empty_when(frame, node.value.values[0], False)  # `made = made or make()`
+    elif isinstance(node.value, ast.IfExp):
+        test = node.value.test
+        frame.empty |= locks.empty_when(frame, test, False) | locks.empty_when(frame, test, True)
     for target in node.targets:
         containers.bind(frame, target, value)
         if isinstance(target, ast.Name) and not frame.importing:
             frame.sources[target.id] = locks.state_in(frame, node.value)
+    frame.empty = empty
 
 
 def _annotated(frame: Frame, node: ast.AnnAssign) -> None:
@@ -298,7 +305,7 @@ def _delete(frame: Frame, node: ast.Delete) -> None:
             case ast.Attribute(value=owner, attr=name):
                 attributes.store(frame, frame.value(owner), name, (), node, augmented=True)
             case ast.Subscript(value=owner, slice=key):
-                containers.delete_item(frame, frame.value(owner), frame.value(key), node)
+                containers.delete_item(frame, frame.value(owner), frame.value(key), target)
             case _:
                 pass
 

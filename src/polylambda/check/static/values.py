@@ -24,7 +24,8 @@ class Tag(Enum):
     """What is known of a value that has no structure of its own here."""
 
     UNKNOWN = "unknown"
-    REQUEST = "request"  # made of the event, or of what the context says about this invocation
+    REQUEST = "request"  # a part of the event, or what the context says about this invocation
+    DERIVED = "derived"  # what somebody else's code made of that
     CONTEXT = "context"  # the invocation's context
 
 
@@ -81,7 +82,7 @@ class OfKey:
     state: object
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Function:
     """A function or lambda of the project, with the scope that it closes over."""
 
@@ -104,7 +105,7 @@ class Bound:
     receiver: Value
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Class:
     """A class of the project."""
 
@@ -143,7 +144,7 @@ class Class:
         return None
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Instance:
     """An object: of a class of the project, or of a type that is known by its name.
 
@@ -250,6 +251,7 @@ Value = tuple[Atom, ...]
 
 UNKNOWN: Value = (Tag.UNKNOWN,)
 REQUEST: Value = (Tag.REQUEST,)
+DERIVED: Value = (Tag.DERIVED,)
 CONTEXT: Value = (Tag.CONTEXT,)
 NONE: Value = (Const(None),)
 TEXT: Value = (Fixed("..."),)
@@ -273,7 +275,7 @@ def join(first: Value, *others: Value) -> Value:
 def is_request(value: Value, depth: int = 3) -> bool:
     """Say whether the value is, or holds, something of this invocation only."""
     for atom in value:
-        if atom is Tag.REQUEST or atom is Tag.CONTEXT:
+        if isinstance(atom, Tag) and atom is not Tag.UNKNOWN:
             return True
         if depth and isinstance(atom, Instance) and not atom.shared:
             held = (atom.elements, atom.arguments, *atom.attributes.values())

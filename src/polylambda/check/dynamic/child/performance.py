@@ -51,7 +51,9 @@ class Performance:
         self._stage = Stage(assignment)
         self._onlooker = Onlooker(self._project, self._stage, self._notes)
         self._baton = None if assignment.mode == "task" else Baton(self._stage)
-        self._meeting = None if self._baton is None else Meeting(self._stage, self._baton)
+        # In a process of its own an invocation has the context of those before it, as under the runtime.
+        alone = assignment.mode == "process"
+        self._meeting = None if self._baton is None or alone else Meeting(self._stage, self._baton)
         self._watch = Watch(self._project, self._stage, self._notes, assignment, self._baton)
         self._is_async = False
         self._measured: list[dict[str, Any]] = []
@@ -74,9 +76,15 @@ class Performance:
         self._onlooker.install()
         if assignment.switching or assignment.returns or assignment.lines:
             switching = self._baton if assignment.switching else None
-            Tracer(self._project, self._stage, self._notes, baton=switching, lines=assignment.lines).install()
+            tracer = Tracer(self._project, self._stage, self._notes, baton=switching, lines=assignment.lines)
+            tracer.install()
+        else:
+            tracer = None
         self._watch.start()
-        self._load().run()
+        runtime = self._load()
+        if tracer is not None:
+            tracer.prepare()
+        runtime.run()
         self._end()
 
     def _load(self) -> LambdaManagedRuntime:
@@ -110,9 +118,8 @@ class Performance:
 
     def _around(self, payload: bytes, response: ResponseStream, context: LambdaContext, call_next: Waist) -> None:
         number = self._begin(context)
-        baton = self._baton
+        baton, meeting = self._baton, self._meeting
         assert baton is not None
-        assert self._meeting is not None
 
         def call() -> None:
             baton.enter(number)
@@ -123,8 +130,12 @@ class Performance:
                 baton.leave()
                 self._finish(number)
 
+        if meeting is None:
+            self._stage.arrive(number)
+            call()
+            return
         mine = Part(number, call)
-        self._meeting.meet(context.slot, mine).run()
+        meeting.meet(context.slot, mine).run()
         mine.finish()
 
     async def _around_async(
@@ -181,9 +192,11 @@ class Performance:
         }
         for point in self._measured:
             point["sizes"] = {name: size for name, size in point["sizes"].items() if name in growing}
-        named = {str(each): name for each, name in state.where(self._project, {int(name) for name in growing}).items()}
+        wanted = {int(name) for name in growing}
+        found = state.where(self._project, wanted, everywhere=self._assignment.thorough)
+        named = {str(each): name for each, name in found.items()}
         for name in growing - named.keys():  # kept where Python does not show it; only what is certainly theirs
-            if len(marks_in(self._held[int(name)], self._stage, 2, wide=True)) > 1:
+            if len(marks_in(self._held[int(name)], self._stage, 3, wide=True)) > 1:
                 named[name] = f"a {type(self._held[int(name)]).__name__} that no module leads to"
         return named
 

@@ -8,7 +8,7 @@ import gc
 import os
 import sys
 import threading
-from collections import Counter, deque
+from collections import Counter, OrderedDict, defaultdict, deque
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from polylambda.check.dynamic.child.stage import Stage
     from polylambda.check.dynamic.project import Project
 
-_SIZED = (dict, list, set, deque, bytearray, array.array)
+_SIZED = frozenset((dict, list, set, deque, bytearray, array.array, OrderedDict, defaultdict, Counter))
+_PLAIN = frozenset(
+    (ModuleType, FunctionType, BuiltinFunctionType, type, str, bytes, int, float, bool, tuple, type(None))
+)
 _LEAVES = (str, bytes, bytearray, memoryview, array.array)
 _MOST = 60_000  # objects that are looked at
 
@@ -33,12 +36,11 @@ def measure(project: Project, held: dict[int, Any]) -> dict[str, Any]:
     own = [_attributes(each) for each in objects if each.__class__.__module__.startswith("polylambda.check.")]
     passed_over = {id(value) for attributes in own for value in attributes.values()}
     sizes: dict[str, int] = {}
-    for each in (*gc.get_referents(*objects), *_shown_by_modules()):
-        if isinstance(each, _SIZED):
-            container = cast("Any", each)
-            if len(container) > 0 and id(container) not in passed_over:
-                held[id(container)] = container
-                sizes[str(id(container))] = len(container)
+    containers: list[Any] = [each for each in gc.get_referents(*objects) if type(each) in _SIZED]
+    for each in (*containers, *_shown_by_modules()):
+        if len(each) > 0 and id(each) not in passed_over:
+            held[id(each)] = each
+            sizes[str(id(each))] = len(each)
     kinds = Counter(_kind(each) for each in objects)
     return {
         "sizes": sizes,
@@ -55,31 +57,40 @@ def measure(project: Project, held: dict[int, Any]) -> dict[str, Any]:
     }
 
 
-def _shown_by_modules() -> Iterator[Any]:
+def _shown_by_modules() -> list[Any]:
     """What the modules hold, and what the objects among that hold."""
+    found: list[Any] = []
     for module in list(sys.modules.values()):
         names = getattr(module, "__dict__", {})
-        yield names
+        found.append(names)
         for value in list(names.values()):
-            if isinstance(value, _SIZED):
-                yield value
-            elif not isinstance(value, (ModuleType, FunctionType, type)):
+            kind: Any = value.__class__
+            if kind in _SIZED:
+                found.append(value)
+            elif kind not in _PLAIN:
                 attributes = getattr(value, "__dict__", None)
                 if type(attributes) is dict:
-                    yield attributes
-                    yield from cast("dict[str, Any]", attributes).values()
+                    found.append(attributes)
+                    found += [each for each in cast("dict[str, Any]", attributes).values() if type(each) in _SIZED]
+    return found
 
 
-def where(project: Project, wanted: set[int]) -> dict[int, str]:
-    """Return names, as Python would write them, of the objects with these ids."""
+def where(project: Project, wanted: set[int], *, everywhere: bool) -> dict[int, str]:
+    """Return names, as Python would write them, of the objects with these ids; `everywhere`: also of other people's."""
     found: dict[int, str] = {}
-    if not wanted:
-        return found
-    for each, name in _walk(project):
-        if id(each) in wanted:
-            found.setdefault(id(each), name)
-            if len(found) == len(wanted):
-                break
+    own = _modules(project)
+    mine = set(map(id, own))
+    others = [
+        module
+        for name, module in sys.modules.items()
+        if id(module) not in mine and name.partition(".")[0] != "polylambda"
+    ]
+    for group in (own, others if everywhere else []):
+        for each, name in _within(group) if len(found) < len(wanted) else ():
+            if id(each) in wanted:
+                found.setdefault(id(each), name)
+                if len(found) == len(wanted):
+                    break
     return found
 
 
@@ -93,19 +104,6 @@ def places(project: Project, stage: Stage) -> dict[int, list[str]]:
             for number in stage.marks.find_plain(text):
                 found.setdefault(number, []).append(name)
     return found
-
-
-def _walk(project: Project) -> Iterator[tuple[Any, str]]:
-    """Everything that modules hold, with its name: the project's first, then the others."""
-    own = _modules(project)
-    mine = set(map(id, own))
-    others = [
-        module
-        for name, module in sys.modules.items()
-        if id(module) not in mine and name.partition(".")[0] != "polylambda"
-    ]
-    yield from _within(own)
-    yield from _within(others)
 
 
 def _within(group: list[ModuleType]) -> Iterator[tuple[Any, str]]:
@@ -168,7 +166,7 @@ def _text(each: Any) -> str:
 
 def _attributes(each: Any) -> dict[str, Any]:
     try:
-        return dict(vars(each))
+        return dict(cast("dict[str, Any]", vars(each)))
     except TypeError:
         return {}
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
+from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from types import CodeType, FrameType
+    from types import FrameType
 
     from polylambda.check.dynamic.child.baton import Baton
     from polylambda.check.dynamic.child.notes import Notes
     from polylambda.check.dynamic.child.stage import Stage
     from polylambda.check.dynamic.project import Project
 
+_BY_MONITORING = sys.version_info[:2] == (3, 12)  # which does not tell a trace function of bytecodes
+_TOOL = 4  # of sys.monitoring's six
 _SWITCHES = 4000  # boundaries of an invocation that may be switches; what goes on for longer goes on without
 _DEPTH = 3  # of what a variable holds
 _WIDTH = 20
@@ -39,12 +43,37 @@ class Tracer:
         self._baton = baton
         self._lines = lines
         self._steps: dict[int, int] = {}
+        self._monitored: set[CodeType] = set()
         self._seen: set[tuple[CodeType, int, str]] = set()
 
     def install(self) -> None:
         """Trace this thread and every one that is started."""
         threading.settrace(self._call)
         sys.settrace(self._call)
+
+    def prepare(self) -> None:
+        """Take note of the functions that there are, where it has to be done before they are called."""
+        if _BY_MONITORING and self._baton is not None:
+            for each in gc.get_objects():
+                if isinstance(each, FunctionType) and self._project.owns(each.__code__.co_filename):
+                    self._monitor(each.__code__)
+
+    def _monitor(self, code: CodeType) -> None:
+        """Have the boundaries between the bytecodes of a function told."""
+        if code in self._monitored:
+            return
+        monitoring: Any = getattr(sys, "monitoring")  # noqa: B009 # 3.12
+        if not self._monitored:
+            monitoring.use_tool_id(_TOOL, "polylambda check")
+            monitoring.register_callback(_TOOL, monitoring.events.INSTRUCTION, self._boundary)
+        self._monitored.add(code)
+        monitoring.set_local_events(_TOOL, code, monitoring.events.INSTRUCTION)
+        for constant in code.co_consts:
+            if isinstance(constant, CodeType):
+                self._monitor(constant)
+
+    def _boundary(self, code: CodeType, offset: int) -> None:
+        self._step(sys._getframe(1))  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
 
     def _call(self, frame: FrameType, event: str, argument: Any) -> Any:
         if not self._project.owns(frame.f_code.co_filename):
@@ -53,7 +82,11 @@ class Tracer:
         if number is None:
             return None
         frame.f_trace_lines = self._lines
-        frame.f_trace_opcodes = self._baton is not None and self._steps.get(number, 0) < _SWITCHES
+        switching = self._baton is not None and self._steps.get(number, 0) < _SWITCHES
+        if switching and _BY_MONITORING:
+            self._monitor(frame.f_code)
+        else:
+            frame.f_trace_opcodes = switching
         return self._local
 
     def _local(self, frame: FrameType, event: str, argument: Any) -> Any:
@@ -77,6 +110,8 @@ class Tracer:
         steps = self._steps[number] = self._steps.get(number, 0) + 1
         if steps >= _SWITCHES:
             frame.f_trace_opcodes = False
+            if _BY_MONITORING:
+                return
         me = baton.strand or baton.join(number, self._root(frame))
         baton.step(me)
 

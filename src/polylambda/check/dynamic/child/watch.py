@@ -107,9 +107,8 @@ class Watch:
             for task in asyncio.all_tasks(self._loop):
                 context = getattr(task, "get_context", lambda: None)()  # 3.12
                 number = self._stage.of(context)
-                stack = task.get_stack()
-                inner = _innermost(task.get_coro()) or (stack[-1] if stack else None)
-                found.append((-1 if number is None else number, inner))
+                own = [each for each in _chain(task.get_coro()) if self._project.owns(each.f_code.co_filename)]
+                found.append((-1 if number is None else number, own[-1] if own else None))
             if self._loop.turn is not None:
                 found.append((-1, self._frames().get(self._thread)))
             return found
@@ -123,15 +122,16 @@ class Watch:
         return sys._current_frames()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] # documented for this
 
 
-def _innermost(coroutine: Any) -> FrameType | None:
-    """Where a coroutine waits: the frame of the innermost that it awaits."""
-    frame: FrameType | None = None
+def _chain(coroutine: Any) -> list[FrameType]:
+    """Where a coroutine waits: its frame, that of the one it awaits, and so on."""
+    frames: list[FrameType] = []
     while coroutine is not None:
-        inner = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "ag_frame", None)
-        if inner is None:
+        frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "ag_frame", None)
+        if frame is None:
             break
-        frame, coroutine = inner, getattr(coroutine, "cr_await", None) or getattr(coroutine, "ag_await", None)
-    return frame
+        frames.append(frame)
+        coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "ag_await", None)
+    return frames
 
 
 def _lines(frame: FrameType | None) -> list[str]:
