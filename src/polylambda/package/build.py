@@ -81,20 +81,14 @@ class Built:
         order: what was asked for.
         zipped: bytes of the file; 0 for an image, and in a dry run.
         unzipped: bytes of all files in it.
-        files: how many they are.
-        sources: how many of them are the project's own.
         weights: its parts, heaviest first.
-        distributions: names and versions of what was installed.
         notes: what the user should know, a sentence each.
     """
 
     order: Order
     zipped: int
     unzipped: int
-    files: int
-    sources: int
     weights: list[Weight]
-    distributions: list[tuple[str, str]]
     notes: list[str] = field(default_factory=list[str])
 
 
@@ -126,8 +120,9 @@ class _Build:
         compiler = compiling.compiler(order.target) if order.compile else None
         if order.kind is Kind.BOOTSTRAP:
             self._bundle()
-        distributions = self._install()
-        names = self._copy(root)
+        self._install()
+        if order.kind is not Kind.LAYER:
+            self._copy(root)
         if compiler is not None:
             self._progress(f"compiling for Python {order.target.python}")
             compiling.compile_all(compiler, folder, shown_as=LAYER if order.kind is Kind.LAYER else TASK)
@@ -136,25 +131,22 @@ class _Build:
         self._write_scripts()
         label = Label(order.kind, order.handler, order.target.python, order.target.architecture, order.takes_over)
         label.write(folder)
-        return self._finish(distributions, len(names))
+        return self._finish()
 
-    def _install(self) -> list[tuple[str, str]]:
+    def _install(self) -> None:
         order = self._order
         requirements = order.dependencies.requirements
         if requirements is not None:
             self._progress(f"resolving {requirements.name} for {order.target}")
-        installed = dependencies.install(order.dependencies, order.target, self._packages)
+        dependencies.install(order.dependencies, order.target, self._packages)
         if order.dependencies.own:
             self._notes.append("polylambda was copied from the installation that runs this command.")
         if order.prune:
             pruning.prune(self._packages)
         pruning.remove_traces(self._packages)
-        return installed
 
-    def _copy(self, root: Path) -> list[object]:
+    def _copy(self, root: Path) -> None:
         order = self._order
-        if order.kind is Kind.LAYER:
-            return []
         out = order.out.resolve()
         files = [
             name
@@ -162,7 +154,6 @@ class _Build:
             if not (path := (root / name).resolve()).is_relative_to(out) and path != out
         ]
         sources.copy_sources(root, files, self._folder)
-        return list(files)
 
     def _bundle(self) -> None:
         self._progress(f"bundling {self._order.target}")
@@ -178,7 +169,7 @@ class _Build:
             text = scripts.wrapper(version, in_layer=order.kind is Kind.LAYER)
             _write_program(self._folder / scripts.WRAPPER, text)
 
-    def _finish(self, distributions: list[tuple[str, str]], own_files: int) -> Built:
+    def _finish(self) -> Built:
         order = self._order
         entries = stage.entries_of(self._folder)
         packages = "python" if order.kind is Kind.LAYER else ""
@@ -200,16 +191,7 @@ class _Build:
             else:
                 self._progress(f"writing {order.out.name}")
                 zipped = archive.write_zip(entries, order.out)
-        return Built(
-            order=order,
-            zipped=zipped,
-            unzipped=unzipped,
-            files=len(entries),
-            sources=own_files,
-            weights=weights,
-            distributions=distributions,
-            notes=self._notes,
-        )
+        return Built(order=order, zipped=zipped, unzipped=unzipped, weights=weights, notes=self._notes)
 
 
 def _write_program(path: Path, text: str) -> None:

@@ -7,6 +7,7 @@ machine's they are the only ones.
 from __future__ import annotations
 
 import platform
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -27,6 +28,7 @@ _LEFT_OUT = (
     *("_test*.so", "_ctypes_test*.so", "_xx*.so", "xx*.so", "_tkinter*.so"),
     *("_curses*.so", "readline*.so", "_dbm*.so", "_gdbm*.so", "nis*.so", "ossaudiodev*.so"),
 )
+_OWN_LIBRARY = re.compile(rb"libpython3[.\d]*\.so[.\d]*")
 _TASK_FOLDER = f"/var/task/{PYTHON_FOLDER}"
 
 
@@ -49,6 +51,7 @@ def add_interpreter(target: Target, folder: Path, named: Path | None = None) -> 
     shutil.copytree(stdlib, library, ignore=shutil.ignore_patterns(*_LEFT_OUT), ignore_dangling_symlinks=True)
     notes = [f"The bundled Python is {executable}."]
     notes += libraries.gather(executable, library / "lib-dynload", folder / "lib", target.glibc)
+    _add_own_library(executable, folder / "lib")
     if (python := interpreters.find(target.python)) is not None:
         compiling.compile_all(python, folder, shown_as=_TASK_FOLDER)
     else:
@@ -56,6 +59,14 @@ def add_interpreter(target: Target, folder: Path, named: Path | None = None) -> 
             f"Its modules have no byte code, for this machine has no Python {target.python}: it starts slowly."
         )
     return notes
+
+
+def _add_own_library(executable: Path, folder: Path) -> None:
+    """Copy the interpreter's own library, if it has one: for another architecture nobody here can ask the linker."""
+    for name in {match.decode() for match in _OWN_LIBRARY.findall(executable.read_bytes())}:
+        library = executable.parent.parent / "lib" / name
+        if library.is_file() and not (folder / name).exists():
+            shutil.copy(library, folder / name)
 
 
 def _installation(target: Target, named: Path | None) -> tuple[Path, Path]:
@@ -77,8 +88,10 @@ def _of_uv(uv: str, target: Target) -> Path | None:
     done = dependencies.run_uv(uv, "python", "dir")
     if done.returncode:
         return None
-    found = Path(done.stdout.strip()).glob(f"cpython-{target.python}.*-linux-{target.machine}-gnu")
-    return max(found, key=lambda folder: int(folder.name.split("-")[1].split(".")[2]), default=None)
+    releases = re.compile(rf"cpython-{re.escape(target.python)}\.(\d+)-linux-{target.machine}-gnu")
+    folders = Path(done.stdout.strip()).glob("cpython-*")
+    found = {int(match[1]): folder for folder in folders if (match := releases.fullmatch(folder.name))}
+    return found[max(found)] if found else None
 
 
 def _fetched_by_uv(uv: str, target: Target) -> Path | None:

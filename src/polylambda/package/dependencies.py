@@ -21,8 +21,13 @@ if TYPE_CHECKING:
 _NO_WHEEL = re.compile(
     r"(?:Because|and) (?:all versions of |only )?([\w.\-]+?)([=<>!~]\S+)? (?:has|have) no (?:usable )?wheels"
 )
+_SOURCE_ONLY = re.compile(r"Building source distributions for `([\w.\-]+)` is disabled")
+_EDITABLE = re.compile(r"^\s*(?:-e|--editable)[ =].*$", re.MULTILINE)
 _NOT_FOUND = re.compile(r"Because (\S+) was not found")
 _INSTALLED = re.compile(r"^ \+ ([\w.\-]+)==(\S+)", re.MULTILINE)
+
+_LONG = 400
+"""Characters of uv's that are passed on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +113,7 @@ def find_uv() -> str:
 def _readable(uv: str, requirements: Path, work: Path) -> Path:
     """Return requirements as `uv pip` takes them: a lock file is written out first."""
     if requirements.name != "uv.lock":
+        _refuse_links(requirements)
         return requirements
     written = work / "requirements.txt"
     done = run_uv(
@@ -118,6 +124,18 @@ def _readable(uv: str, requirements: Path, work: Path) -> Path:
     if done.returncode:
         raise ConfigurationError(f"{requirements} cannot be used: {_last_sentence(done.stderr)}")
     return written
+
+
+def _refuse_links(requirements: Path) -> None:
+    try:
+        found = _EDITABLE.search(requirements.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{requirements} cannot be read: {error}") from error
+    if found is not None:
+        raise ConfigurationError(
+            f"{requirements.name} has {found[0].strip()!r}, a link to a folder of this machine: leave it away if it is the "
+            "project itself, whose files are taken anyway; else require the path or the name without -e"
+        )
 
 
 def run_uv(uv: str, *words: str) -> subprocess.CompletedProcess[str]:
@@ -141,14 +159,25 @@ def _explain(stderr: str, target: Target) -> str:
             f"version or a relative of it that has one (psycopg2-binary for psycopg2, say), have it built here with "
             f"--from-source {name} if it is pure Python, or put a wheel into a folder and set UV_FIND_LINKS to it"
         )
+    if match := _SOURCE_ONLY.search(text):
+        return _of_source(match[1])
     if match := _NOT_FOUND.search(text):
         return f"there is no package {match[1]} in the index: correct the requirement, or set UV_INDEX_URL to your own index"
     return f"the requirements cannot be met for {target}: {_last_sentence(stderr)}"
 
 
+def _of_source(name: str) -> str:
+    if name == own.NAME:
+        return f"{name} is taken from the installation that runs this command: require it by its name alone, without a path"
+    return f"{name} is required as source: have it built here with --from-source {name} if it is pure Python"
+
+
 def _last_sentence(stderr: str) -> str:
-    """Return what uv says, without what it says before and its hints."""
+    """Return what uv says, without what it says before and its hints, and not all of what a failed build prints."""
     lines = [line for line in stderr.splitlines() if not line.startswith(("Using ", "warning:", "hint:"))]
     text = " ".join(" ".join(lines).split())
     cause = text.rpartition("cause: ")[2] or text
-    return cause.removeprefix("error: ").rstrip(".") or "uv failed and said nothing"
+    cause = cause.removeprefix("error: ").rstrip(".")
+    if len(cause) > _LONG:
+        cause = f"{cause[: _LONG // 4]} ... {cause[-_LONG * 3 // 4 :]}"
+    return cause or "uv failed and said nothing"

@@ -19,6 +19,12 @@ OF_THE_RUNTIME = frozenset({"boto3", "botocore", "s3transfer", "jmespath", "date
 """What Lambda's Python runtimes bring along."""
 
 
+def lacks_boto3(error: Mapping[str, Any]) -> bool:
+    """Tell whether what is missing is something that Lambda's Python runtimes bring along."""
+    match = _NO_MODULE.search(str(error.get("errorMessage", "")))
+    return match is not None and match[1].partition(".")[0] in OF_THE_RUNTIME
+
+
 def way_out(error: Mapping[str, Any], root: Path, requirements: str) -> str:
     """Return a sentence on what to do about an error; empty when there is nothing to say.
 
@@ -51,5 +57,5 @@ def _missing(module: str, root: Path, requirements: str) -> str:
     which = f"{' or '.join(sorted(set(names)))}, which has it here," if names else "the distribution that has it"
     advice = f"{module} is not in the package: add {which} to {requirements}"
     if top in OF_THE_RUNTIME:
-        advice += "; Lambda's managed runtimes bring one of their own, this machine does not"
+        advice += "; only Lambda's managed Python runtimes bring their own"
     return advice

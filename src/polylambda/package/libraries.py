@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import shutil
 import subprocess
@@ -51,10 +52,16 @@ def gather(original: Path, modules: Path, folder: Path, glibc: tuple[int, int]) 
 def _needs(binary: Path, glibc: tuple[int, int]) -> tuple[Path, tuple[int, int]] | None:
     """Return what of a binary and its libraries needs a newer C library than `glibc`, and which; None: nothing does."""
     for path in (binary, *_libraries(binary).values()):
-        newest = max(((int(a), int(b)) for a, b in _NEEDED.findall(path.read_bytes())), default=(0, 0))
+        newest = _newest(path)
         if newest > glibc:
             return path, newest
     return None
+
+
+@functools.cache
+def _newest(binary: Path) -> tuple[int, int]:
+    """Return the newest version of the C library that a binary needs."""
+    return max(((int(a), int(b)) for a, b in _NEEDED.findall(binary.read_bytes())), default=(0, 0))
 
 
 def _copy_libraries(binary: Path, folder: Path) -> None:
@@ -63,6 +70,7 @@ def _copy_libraries(binary: Path, folder: Path) -> None:
             shutil.copy(path, folder / name)
 
 
+@functools.cache
 def _libraries(binary: Path) -> dict[str, Path]:
     """Return the libraries that the dynamic linker would load for a binary, by the names it looks for."""
     try:

@@ -54,7 +54,7 @@ class Kind:
 
 _INVOKED = """\
 ```console
-$ aws lambda invoke --function-name FUNCTION --cli-binary-format raw-in-base64-out --payload file://events/{event} out.json
+$ aws lambda invoke --function-name FUNCTION --payload fileb://events/{event} out.json
 ```
 
 FUNCTION is what `sam deploy` prints at its end: the name of the function, or the alias `live` of the managed one."""

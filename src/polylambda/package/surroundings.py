@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from polylambda.errors import ConfigurationError
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 _MANAGED = "/var/runtime/bootstrap.py"
 """What a wrapper's last argument is on Lambda; ours does not run it."""
-_BOTO3 = re.compile(rb"^\s*(?:import|from) (?:boto3|botocore)\b", re.MULTILINE)
 _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
@@ -35,12 +33,14 @@ class Surroundings:
         variables: all that the process gets, without those of the Runtime API.
         handler: the handler's name.
         note: which Python it is.
+        runtime: folder that stands for /var/runtime, where Lambda's Python runtimes have a boto3; None: there is none.
     """
 
     command: list[str]
     variables: dict[str, str]
     handler: str
     note: str
+    runtime: Path | None = None
 
 
 def surroundings_of(laid: Laid, folder: Path, *, handler: str, python: str) -> Surroundings:
@@ -72,11 +72,6 @@ def surroundings_of(laid: Laid, folder: Path, *, handler: str, python: str) -> S
         return Surroundings(command=[str(laid.bootstrap)], variables=variables, handler=handler, note="its own Python")
     own, version = _python(python, folder)
     note = f"Python {version}"
-    if kind == "zip" and _wants_boto3(laid):
-        runtime = folder / "var" / "runtime"
-        found = dependencies.install_boto3(target_of(python, platform.machine()), runtime)
-        variables["PYTHONPATH"] += f":{runtime}"
-        note += f" with boto3 {found}, which stands for Lambda's own"
     if kind == "image":
         command = [str(own), "-m", "polylambda", handler]
         return Surroundings(command=command, variables=variables, handler="", note=note)
@@ -87,14 +82,21 @@ def surroundings_of(laid: Laid, folder: Path, *, handler: str, python: str) -> S
         )
     variables["AWS_LAMBDA_EXEC_WRAPPER"] = str(laid.wrapper)
     command = [str(laid.wrapper), str(own), _MANAGED]
-    return Surroundings(command=command, variables=variables, handler=handler, note=note)
+    runtime = folder / "var" / "runtime"
+    return Surroundings(command=command, variables=variables, handler=handler, note=note, runtime=runtime)
 
 
-def _wants_boto3(laid: Laid) -> bool:
-    """Tell whether the function uses what a managed runtime brings, and does not bring its own."""
-    if any(root.is_dir() and any(root.rglob("botocore/__init__.py")) for root in (laid.task, laid.opt / "python")):
-        return False
-    return any(_BOTO3.search(path.read_bytes()) for path in laid.task.rglob("*.py"))
+def add_boto3(around: Surroundings, python: str) -> Surroundings:
+    """Give a function the boto3 that a managed runtime of this Python has, or nearly so.
+
+    Raises:
+        ConfigurationError: it cannot be had.
+    """
+    assert around.runtime is not None
+    found = dependencies.install_boto3(target_of(python, platform.machine()), around.runtime)
+    variables = {**around.variables, "PYTHONPATH": f"{around.variables['PYTHONPATH']}:{around.runtime}"}
+    note = f"{around.note} with boto3 {found}, which stands for Lambda's own"
+    return replace(around, variables=variables, note=note)
 
 
 def _check_machine(label: Label) -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import re
 import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from polylambda.local.answers import BadAnswer, Head, Prelude, buffered, has_prelude
 from polylambda.local.environment import Environment
 from polylambda.local.function import Function
+from polylambda.package.diagnosis import lacks_boto3
 from polylambda.package.layout import give_back, lay_out
-from polylambda.package.surroundings import surroundings_of
+from polylambda.package.surroundings import add_boto3, surroundings_of
 from polylambda.server.broker import Invocation, Outcome
 from polylambda.server.function import FunctionConfiguration
 
@@ -20,7 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from polylambda.package.surroundings import Surroundings
-    from polylambda.server.process import OutputLine
+    from polylambda.server.process import OutputLine, Stream
+
+_STATUS_CODE = re.compile(rb'^\s*\{.*"statusCode"', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +59,8 @@ class Tried:
     Attributes:
         started: the runtime came as far as its first poll.
         outcome: of the invocation; None: there was none.
-        body: of the response.
+        body: of the response, without its HTTP prelude.
+        head: what the response says to HTTP callers: that of a prelude, or of a result with a `statusCode`.
         error: what the platform would be told, empty when nothing failed: `errorType`, `errorMessage`.
         written: names of the files that were written where Lambda lets nobody write.
         note: on what it ran.
@@ -62,6 +69,7 @@ class Tried:
     started: bool
     outcome: Outcome | None = None
     body: bytes = b""
+    head: Head | None = None
     error: Mapping[str, Any] = field(default_factory=dict[str, Any])
     written: tuple[str, ...] = ()
     note: str = ""
@@ -83,12 +91,32 @@ def run_trial(request: Request, on_output: OutputLine) -> Tried:
             laid = lay_out(request.artifact, request.layers, folder)
             around = surroundings_of(laid, folder, handler=request.handler, python=request.python)
             before = laid.state()
-            tried = asyncio.run(_run(request, around, str(laid.task), on_output))
+            python = laid.label.python if laid.label is not None else request.python
+            tried = _run_as_lambda_would(request, around, str(laid.task), python, on_output)
             after = laid.state()
         finally:
             give_back(folder)
     written = tuple(sorted(name for name in after if after[name] != before.get(name)))
-    return replace(tried, written=written, note=around.note)
+    return replace(tried, written=written)
+
+
+def _run_as_lambda_would(
+    request: Request, around: Surroundings, task: str, python: str, on_output: OutputLine
+) -> Tried:
+    """Run it, and once more with boto3 if it turns out that it counts on the runtime's."""
+    held: list[tuple[Stream, bytes]] = []
+
+    def hold(stream: Stream, line: bytes) -> None:
+        held.append((stream, line))
+
+    tried = asyncio.run(_run(request, around, task, hold))
+    if around.runtime is not None and lacks_boto3(tried.error):
+        around = add_boto3(around, python)
+        tried = asyncio.run(_run(request, around, task, on_output))
+    else:
+        for line in held:
+            on_output(*line)
+    return replace(tried, note=around.note)
 
 
 async def _run(request: Request, around: Surroundings, task: str, on_output: OutputLine) -> Tried:
@@ -119,9 +147,31 @@ async def _run(request: Request, around: Surroundings, task: str, on_output: Out
             body = await run.read()
         if response.outcome is Outcome.TIMEOUT:
             environment.give_up()
-        failed = response.outcome is not Outcome.SUCCESS
-        told: Mapping[str, Any] = _error(response.error_body or body) if failed else {}
-        return Tried(started=True, outcome=response.outcome, body=body, error=told)
+        if response.outcome is not Outcome.SUCCESS:
+            return Tried(started=True, outcome=response.outcome, error=_error(response.error_body or body))
+        return _answered(body, response.content_type)
+
+
+def _answered(body: bytes, content_type: str) -> Tried:
+    """Take an answer apart, as a function URL does; one that is not for HTTP callers stays as it is."""
+    head = None
+    if has_prelude(content_type):
+        prelude = Prelude()
+        try:
+            found = prelude.receive(body)
+        except BadAnswer as problem:
+            return _bad(problem)
+        if found is None:
+            return _bad(prelude.end())
+        head, body = found
+    elif _STATUS_CODE.match(body):
+        with contextlib.suppress(BadAnswer):  # then it is something else
+            head = buffered(body).head
+    return Tried(started=True, outcome=Outcome.SUCCESS, body=body, head=head)
+
+
+def _bad(problem: BadAnswer) -> Tried:
+    return Tried(started=True, outcome=Outcome.ERROR, error={"errorMessage": str(problem)})
 
 
 class _Silent:
