@@ -29,6 +29,7 @@ CONTEXT = "context"
 
 _OURS = {each.__name__: each for each in (LambdaContext, ResponseStream, ResponseWriter)}
 _JSON_TYPES = (JSON, "")
+_ASGI = ["scope", "receive", "send"]
 # What calling an asynchronous or generator function returns, and a decorator may pass on.
 UNFINISHED: dict[type, str] = {
     CoroutineType: "coroutine",
@@ -169,6 +170,10 @@ def _roles(parameters: list[tuple[str, bool]], hints: dict[str, Any], name: str)
             elif not required:
                 break
         if role in roles:
+            if [each for each, _ in parameters] == _ASGI:
+                raise ConfigurationError(
+                    f"{name} is an ASGI application: polylambda.asgi.handler(...) makes a handler of one"
+                )
             raise ConfigurationError(
                 f"handler {name} has a parameter too many, {parameter!r}: a handler takes (event, context), or "
                 "(event, response, context) with response: ResponseWriter[...] or ResponseStream"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import doctest
+import html
 import importlib
 import inspect
 import pkgutil
@@ -21,14 +23,28 @@ from polylambda import LambdaRuntime, ResponseError, ResponseStream, response
 from polylambda.handlers import compile_handler
 from polylambda.settings import Settings
 from scripts import conformance_tools
-from tests.integration.transcript import Terminal, blocks, steps_of
+from tests.integration import fences
+from tests.integration.transcript import Step, Terminal, blocks, steps_of
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-RUN = PAGES
+RULES = sorted((ROOT / "docs" / "rules").glob("*.md"))
 
-# What CI does anyway, and what would change the environment that the tests run in.
-NOT_RUN = ("make ", "pip install ")
+NOT_RUN = {
+    "make": "CI does it anyway, or it would change the environment that the tests run in",
+    "pip": "it would change that environment",
+    "git": "there is no repository to clone",
+}
+# From one of these on, a block needs AWS, or an engine for images.
+NEEDS_MORE = ("aws", "cdk", "docker", "sam")
+LOCAL_AWS = ("--endpoint-url http://127.0.0.1:", "AWS_ENDPOINT_URL_LAMBDA=http://127.0.0.1:")
+
+# Blocks that another test runs, or that only the site can show.
+ELSEWHERE = {
+    ("plane", "py"): "test_plane_cli.py",
+    ("plane", "sh"): "test_plane_cli.py",
+    ("api", "{eval-rst}"): "test_docs_site.py",
+}
 
 
 @pytest.fixture
@@ -50,6 +66,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Where a page's modules are."""
     before = set(sys.modules)
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # as for the commands: see `variables`
     yield tmp_path
     for name in set(sys.modules) - before:
         if (getattr(sys.modules[name], "__file__", None) or "").startswith(str(tmp_path)):
@@ -57,24 +75,80 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.mark.usefixtures("_only_compiled")
-@pytest.mark.parametrize("page", RUN, ids=lambda page: page.stem)
+@pytest.mark.timeout(180)  # a page may have many commands
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_page(page: Path, folder: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch):
     module = ModuleType("page")
     monkeypatch.setitem(sys.modules, "page", module)  # where annotations are looked up
-    with Terminal(folder, aws_variables(folder)) as terminal:
+    with Terminal(folder, variables(folder)) as terminal:
         for language, source in blocks(page):
-            if language == "python" and (name := re.match(r"# (\w+)\.py\n", source)):
-                (folder / f"{name[1]}.py").write_text(source)
-                importlib.invalidate_caches()
-                importlib.import_module(name[1])
+            name = fences.name_of(source)
+            if (page.stem, language) in ELSEWHERE:
+                continue
+            if name:
+                fences.write(folder, name, source)
+            if language == "python" and name:
+                import_again(name)
             elif language == "python":
                 known = set(vars(module))
                 exec(compile(terminal.localised(source), str(page), "exec"), vars(module))
                 run_tests({name: value for name, value in vars(module).items() if name not in known}, request)
             elif language == "console":
-                for step in steps_of(source):
-                    if not step.command.startswith(NOT_RUN):
-                        terminal.run(step)
+                for step in run_of(source):
+                    terminal.run(step)
+            elif language == "diff":
+                change(folder, source)
+            else:
+                assert language in fences.PARSED, f"{page.name}: nothing checks a block of {language!r}"
+                fences.PARSED[language](source)
+
+
+def run_of(block: str) -> Iterator[Step]:
+    """Return what is run of a console block."""
+    local = any(sign in block for sign in LOCAL_AWS)
+    for step in steps_of(block):
+        program = step.command.split()[0]
+        if program in NEEDS_MORE and not (program == "aws" and local):
+            return
+        if program not in NOT_RUN:
+            yield step
+
+
+def import_again(name: str) -> None:
+    """Import the module that a block is, though an earlier block was it, too; a file of tests is left to pytest."""
+    if re.fullmatch(r"(?!test_)\w+\.py", name):
+        sys.modules.pop(name.removesuffix(".py"), None)
+        importlib.invalidate_caches()
+        importlib.import_module(name.removesuffix(".py"))
+
+
+def change(folder: Path, diff: str) -> None:
+    """Apply a diff to a file of the page, or see that it fits one of the repository's."""
+    name = re.match(r"--- (\S+)\n", diff)
+    assert name, f"the diff names no file: {diff}"
+    if (folder / name[1]).exists():
+        (folder / name[1]).write_text(fences.apply(diff, (folder / name[1]).read_text()))
+        import_again(name[1])
+    else:
+        fences.apply(diff, (ROOT / name[1]).read_text())
+
+
+def test_rules():
+    """What the pages of the rules show is wrong on purpose, in part: the corpus of the rules is run, these are parsed."""
+    for page in RULES:
+        for language, source in blocks(page):
+            if language == "python":
+                compile(source, str(page), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+            elif language != "console":
+                assert language in fences.PARSED, f"{page.name}: nothing checks a block of {language!r}"
+                fences.PARSED[language](source)
+
+
+def test_every_fence_has_a_kind():
+    """A block without a language would be seen by no test."""
+    for page in [*PAGES, *RULES]:
+        fenced = re.findall(r"^ *```", page.read_text(), re.MULTILINE)
+        assert len(fenced) == 2 * len(blocks(page)), page
 
 
 def run_tests(names: Mapping[str, Any], request: pytest.FixtureRequest) -> None:
@@ -87,13 +161,14 @@ def run_tests(names: Mapping[str, Any], request: pytest.FixtureRequest) -> None:
                 asyncio.run(result)
 
 
-def aws_variables(folder: Path) -> dict[str, str]:
-    """For commands that use the AWS CLI: bash reads the file before each command."""
+def variables(folder: Path) -> dict[str, str]:
+    """The environment of commands: bash reads the file before each, and so knows the AWS CLI."""
     if not conformance_tools.AWS_CLI_PYTHON.exists():
         pytest.fail(f"{conformance_tools.AWS_CLI_PYTHON} is missing: run `make tools`.", pytrace=False)
     shim = folder / "aws.sh"
     shim.write_text(f'aws() {{ {conformance_tools.AWS_CLI_PYTHON} -m awscli "$@"; }}\n')
-    return {"BASH_ENV": str(shim)}
+    # A page may change a module twice within a second, which bytecode would not notice.
+    return {"BASH_ENV": str(shim), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def test_examples_in_docstrings():
@@ -109,6 +184,7 @@ def test_examples_in_docstrings():
 def test_links():
     for page in [
         *PAGES,
+        *RULES,
         ROOT / "CONTRIBUTING.md",
         *ROOT.glob("examples/**/README.md"),
         ROOT / "benchmarks" / "README.md",
@@ -147,6 +223,7 @@ STEPS = {"start_http": (), "write": ("x",), "finish": ()}
 
 def test_states_of_a_response():
     page = (ROOT / "docs" / "responses.md").read_text()
+    drawing = html.unescape((ROOT / "docs" / "drawings" / "response.svg").read_text())
     for state in STATES:
         cells: list[str] = []
         for step, arguments in STEPS.items():
@@ -158,10 +235,10 @@ def test_states_of_a_response():
                 cells.append(f"`{error.code}`")
             else:
                 cells.append(f"→ {stream.state}")
-                assert f"    {state} --> {stream.state}: {step}\n" in page
+                assert f"{state} --> {stream.state}: {step}\n" in drawing
         assert f"| {' | '.join([state, *cells])} |\n" in page
     legal = sum(line.count("→") for line in page.splitlines())
-    assert len(re.findall(r"--> \w+: (?:start_http|write|finish)\n", page)) == legal
+    assert len(re.findall(r"--> \w+: (?:start_http|write|finish)\n", drawing)) == legal
 
 
 class Asked(dict[str, str]):
@@ -191,13 +268,14 @@ def test_every_variable_is_told():
 
 def test_every_public_exception_is_told():
     page = (ROOT / "docs" / "errors.md").read_text()
+    ours = page.partition("## Exceptions of polylambda")[2].partition("## ")[0]
     public = {
         name
         for name in polylambda.__all__
         if isinstance(each := getattr(polylambda, name), type) and issubclass(each, Exception)
     }
-    assert set(re.findall(r"^\| `(\w+)` \| ", page, re.MULTILINE)) == public - {"PolylambdaError"}
-    for name, told in re.findall(r"^\| `(\w+)` \| .* \| `([\w.]+)` \|$", page, re.MULTILINE):
+    assert set(re.findall(r"^\| `(\w+)` \| ", ours, re.MULTILINE)) == public - {"PolylambdaError"}
+    for name, told in re.findall(r"^\| `(\w+)` \| .* \| `([\w.]+)` \|$", ours, re.MULTILINE):
         assert getattr(polylambda, name).fault_type == told
 
 

@@ -1,7 +1,8 @@
 """Does what the `console` blocks of a Markdown page say, as a newcomer would, and compares what they show.
 
 A line that begins with `$ ` is a command, what follows is its output; `...` stands for anything. Commands that serve keep
-running until the next one that serves, in a terminal of their own, so to speak; the others run in the page's folder.
+running until the next one that serves, in a terminal of their own, so to speak; the others run in the page's folder, where
+`cd` and `export` hold for what comes after them.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_SERVES = re.compile(r"python \S+\.py$|python -m polylambda |polylambda dev ")
+_BLOCK = re.compile(r"^```([\w{}-]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_SERVES = re.compile(r"python \S+\.py$|python -m polylambda |polylambda (dev|up)\b")
+_PLANE = re.compile(r"polylambda up\b")
+_READY = re.compile(r"ready in|Ctrl-C, or polylambda down")  # the local server, a plane
 _ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
-_DEFAULT_ADDRESS = "http://127.0.0.1:7000"
+_DEFAULT_ADDRESS = re.compile(r"http://127\.0\.0\.1:(7000|9400)\b")
 
 
 @dataclass
@@ -85,7 +88,15 @@ class Terminal:
         """
         if step.serves:
             self._stop()
-            self._server = Server(shlex.split(step.command), self._folder, self._environ)
+            port = ["--port", "0"] if _PLANE.match(step.command) else []
+            self._server = Server([*shlex.split(step.command), *port], self._folder, self._environ)
+            return
+        if step.command.startswith("cd "):
+            self._folder = (self._folder / step.command.removeprefix("cd ")).resolve(strict=True)
+            return
+        if step.command.startswith("export "):
+            words = shlex.split(self.localised(step.command))[1:]
+            self._environ.update(word.split("=", 1) for word in words)
             return
         done = subprocess.run(
             ["bash", "-c", self.localised(step.command)],
@@ -101,7 +112,7 @@ class Terminal:
 
     def localised(self, text: str) -> str:
         """Return `text` with the address of the server that runs here in place of the default one."""
-        return text if self._server is None else text.replace(_DEFAULT_ADDRESS, self._server.address)
+        return text if self._server is None else _DEFAULT_ADDRESS.sub(self._server.address, text)
 
     def _stop(self) -> None:
         server, self._server = self._server, None
@@ -128,7 +139,7 @@ class Server:
             found = _ADDRESS.search(line)
             if found is not None and not self.address:
                 self.address = found[0]
-            ready = ready or "ready in" in line
+            ready = ready or _READY.search(line) is not None
             if ready and self.address:
                 return
         self._process.communicate()

@@ -219,6 +219,22 @@ def test_a_counter_that_is_set_back_is_no_constant(tmp_path: Path) -> None:
     assert lines(tmp_path, source) == [(6, "LMI101"), (9, "LMI101")]
 
 
+def test_a_path_of_which_nothing_is_known_is_not_taken_for_a_fixed_one(tmp_path: Path) -> None:
+    source = """
+        from pathlib import Path
+        FIXED = Path("/tmp/out")
+
+        def remove(path: Path):
+            path.unlink()
+
+        def handler(event, context):
+            event.later(remove, make(event))
+            remove(FIXED)
+    """
+    assert lines(tmp_path, source.replace("            remove(FIXED)\n", "")) == []
+    assert lines(tmp_path, source) == [(5, "LMI201")]
+
+
 def test_functions_that_call_themselves_and_each_other_come_to_an_end(tmp_path: Path) -> None:
     source = """
         seen = []

@@ -105,6 +105,8 @@ class Events:
         kind = None
         if isinstance(event, dict) and isinstance(event.get("requestContext"), dict):
             kind = next((each for each in _KINDS if each.infer(event, context, self._config)), None)
+        if kind is _HttpApi and event["version"] == "2.0" and "http" not in event["requestContext"]:
+            kind = None  # of VPC Lattice, whose events Mangum would take for those of an HTTP API
         if kind is None:
             raise UnmarshalError(
                 f"the event is no HTTP request of API Gateway, a load balancer or a function URL: {_shown(event)}"
@@ -113,9 +115,9 @@ class Events:
         try:
             scope = _scope(mangum)
             body = mangum.body
+            _correct(scope, mangum.event, self._root)
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             raise UnmarshalError(f"the event is no complete HTTP request: {error!r}: {_shown(event)}") from error
-        _correct(scope, mangum.event, self._root)
         return Request(mangum, scope, body)
 
 
@@ -146,7 +148,7 @@ class Request:
         if isinstance(self._mangum, _HttpApi):
             context = event["requestContext"]
             is_url = context.get("routeKey") in ("$default", None) and event["version"] == "2.0"
-            return is_url and ".execute-api." not in (context.get("domainName") or "")
+            return is_url and ".execute-api." not in str(context.get("domainName"))
         return isinstance(self._mangum, _RestApi)
 
     @property

@@ -4,8 +4,9 @@
     BODY        it has given status and headers
     DONE        the answer is complete; the application may go on working
 
-A buffered answer leaves when it is complete. A streamed one leaves piece by piece; its head leaves with the first piece,
-or as soon as the application waits for something, so that what fails before can still be told as an error.
+A buffered answer leaves when it is complete: together with the slot's next poll if the application ends then, as nearly all
+do, or as soon as it waits for something, if it goes on working. A streamed one leaves piece by piece; its head leaves with
+the first piece, or as soon as the application waits for something, so that what fails before can still be told as an error.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ class Exchange:
         self._unread = True
         self._gone: asyncio.Event | None = None  # while somebody waits for the caller to go
         self._timer: asyncio.TimerHandle | None = None
+        self._departure: asyncio.Handle | None = None  # of what is ready and was not sent
         self._pieces: list[bytes] = []
 
     @property
@@ -89,12 +91,11 @@ class Exchange:
             ValueError: it cannot be sent.
         """
         kind = message["type"]
-        if kind != _EXPECTED.get(self._state):
-            raise RuntimeError(
-                f"the application sent {kind!r} after its answer was complete"
-                if self._state is _DONE
-                else f"the application sent {kind!r} where {_EXPECTED[self._state]!r} was due"
-            )
+        due = _EXPECTED.get(self._state)
+        if due is None:
+            raise RuntimeError(f"the application sent {kind!r} after its answer was complete")
+        if kind != due:
+            raise RuntimeError(f"the application sent {kind!r} where {due!r} was due")
         if self._state is _START:
             self.head = Head(message, self.request.scope["method"])
             self._state = _BODY
@@ -115,10 +116,23 @@ class Exchange:
         if not more:
             self._tell()
 
+    def depart(self) -> None:
+        """Send a whole answer now, if one is ready."""
+        departure, self._departure = self._departure, None
+        if departure is None:
+            return
+        departure.cancel()
+        body = self.response.body
+        if body is not None:
+            self.response.take_back()
+            # Not awaited: what the application does next need not wait for the platform's reply.
+            self.response.finish(body)
+
     def close(self) -> None:
         """The application has ended."""
-        if self._timer is not None:
-            self._timer.cancel()
+        for handle in (self._timer, self._departure):
+            if handle is not None:
+                handle.cancel()
 
     def _begin(self) -> None:
         """Take it that the head is known."""
@@ -130,9 +144,8 @@ class Exchange:
         if not more:
             pieces = self._pieces
             whole = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-            told, self.response.content_type = codec.dump(self.request.answer(self.head, whole))
-            # Not awaited: what the application does next need not wait for the platform's reply.
-            self.response.finish(told)
+            self.response.give(*codec.dump(self.request.answer(self.head, whole)))
+            self._departure = asyncio.get_running_loop().call_soon(self.depart)
         return NOTHING_TO_WAIT_FOR
 
     def _tell(self) -> None:
@@ -144,19 +157,11 @@ class Exchange:
 class StreamedExchange(Exchange):
     """A request and its streamed answer."""
 
-    _departure: asyncio.Handle | None = None
-
-    def close(self) -> None:
-        """The application has ended."""
-        super().close()
-        if self._departure is not None:
-            self._departure.cancel()
-
     def _begin(self) -> None:
         self.response.start_http(**self.head.prelude(multi_value=self.request.is_rest))
-        self._departure = asyncio.get_running_loop().call_soon(self._depart)
+        self._departure = asyncio.get_running_loop().call_soon(self._send_head)
 
-    def _depart(self) -> None:
+    def _send_head(self) -> None:
         """Send the head by itself."""
         self._departure = None
         try:
@@ -171,5 +176,5 @@ class StreamedExchange(Exchange):
             self._departure = None
         if more:
             return self.response.write(body)
-        self.response.finish(body)  # the runtime waits for the platform's reply; see above
+        self.response.finish(body)  # the runtime waits for the platform's reply; see `depart`
         return NOTHING_TO_WAIT_FOR

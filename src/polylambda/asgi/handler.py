@@ -80,9 +80,10 @@ class AsgiHandler:
         exchange = kind(request, response, context)
         try:
             await self.app(request.scope, exchange.receive, exchange.send)
-        except Exception:
-            if exchange.lost is not None:  # whatever the application made of it
+        except BaseException as error:
+            if exchange.lost is not None and isinstance(error, Exception):  # whatever the application made of it
                 raise exchange.lost from None
+            exchange.depart()  # an error page, whose framework raises the error as well
             raise
         finally:
             exchange.close()
@@ -146,7 +147,7 @@ def _mapping(state: Any) -> dict[str, Any]:
 
 
 def _streaming_of_environment() -> bool:
-    mode: str | None = getattr(Settings(environment()), "invoke_mode", None)
+    mode = Settings(environment()).invoke_mode
     if mode is None:
         return False
     streaming = _INVOKE_MODES.get(mode.strip().lower())

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import sys
 from contextvars import copy_context
+from functools import partial
 
 from polylambda import logs
 from polylambda.context import CURRENT, LambdaContext
@@ -107,9 +108,12 @@ class AsyncWorker:
             self._overdue = overdue
             self._task.cancel(reason)
 
-    def _detach(self) -> bool:
-        """Say whether the handler that has just answered may go on without the slot; if so, it does."""
-        if self._background is None or not self._background.take():
+    def _detach(self, task: asyncio.Task[Any]) -> bool:
+        """Say whether the handler that has just answered may go on without the slot; if so, it does.
+
+        `task` is the handler's, which need not be the one that answers.
+        """
+        if self._background is None or not self._background.take(task):
             return False
         self.context = None
         return True
@@ -120,7 +124,9 @@ class AsyncWorker:
     async def _serve(self, invocation: Invocation) -> None:
         """Handle one invocation and answer it, whatever happens."""
         client = self._client
-        sink = AsyncSink(client, invocation, self._detach if self._background is not None else None)
+        task = asyncio.current_task()
+        assert task is not None
+        sink = AsyncSink(client, invocation, partial(self._detach, task) if self._background is not None else None)
         response = ResponseStream(sink)
         context: LambdaContext | None = None
         failure: BaseException | None = None
@@ -154,7 +160,7 @@ class AsyncWorker:
             response.expire()
             if sink.detached:
                 assert self._background is not None
-                self._background.give_back()
+                self._background.give_back(task)
             elif self.context is context:
                 self.context = None
             failure = None  # its traceback leads back here: no waiting for the garbage collector

@@ -16,19 +16,16 @@ class Background:
         self._limit = limit
         self._tasks: set[asyncio.Task[object]] = set()
 
-    def take(self) -> bool:
-        """Say whether the running task may go on in the background, and if so, count it."""
-        task = asyncio.current_task()
-        if task is None or task in self._tasks or len(self._tasks) >= self._limit:
+    def take(self, task: asyncio.Task[object]) -> bool:
+        """Say whether a handler's task may go on in the background, and if so, count it."""
+        if task in self._tasks or len(self._tasks) >= self._limit:
             return False
         self._tasks.add(task)
         return True
 
-    def give_back(self) -> None:
-        """The running task is over."""
-        task = asyncio.current_task()
-        if task is not None:
-            self._tasks.discard(task)
+    def give_back(self, task: asyncio.Task[object]) -> None:
+        """The task is over."""
+        self._tasks.discard(task)
 
     async def join(self) -> None:
         """Wait until all of it is over."""
