@@ -137,23 +137,19 @@ def is_untyped(annotation: Any) -> bool:
 # regular expressions which those parts do without; what is unusual imports it.
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _refuse_object(value: object) -> None:
-    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+def _refuse(value: object) -> None:
+    raise ValueError(f"{value} is not JSON")
 
 
 class _Strict:
-    """What `json.JSONDecoder(parse_constant=_refuse_constant)` tells the scanner."""
+    """What `json.JSONDecoder(parse_constant=_refuse)` tells the scanner."""
 
     strict = True
     object_hook = None
     object_pairs_hook = None
     parse_float = float
     parse_int = int
-    parse_constant = staticmethod(_refuse_constant)
+    parse_constant = staticmethod(_refuse)
 
 
 def _scanner_and_encoder() -> tuple[Callable[[str, int], tuple[Any, int]], Callable[[object, int], Iterable[str]]]:
@@ -163,10 +159,10 @@ def _scanner_and_encoder() -> tuple[Callable[[str, int], tuple[Any, int]], Calla
         import json
 
         encoder = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=_SEPARATORS)
-        return json.JSONDecoder(parse_constant=_refuse_constant).raw_decode, lambda value, _: encoder.iterencode(value)
+        return json.JSONDecoder(parse_constant=_refuse).raw_decode, lambda value, _: encoder.iterencode(value)
     quote: Any = _json.encode_basestring
     # What JSONEncoder.encode makes anew for every value; making it is half of the time of a small value.
-    encode: Any = _json.make_encoder(None, _refuse_object, quote, None, _COLON, _COMMA, False, False, True)
+    encode: Any = _json.make_encoder(None, _refuse, quote, None, _COLON, _COMMA, False, False, True)
     options: Any = _Strict
     return _json.make_scanner(options), encode
 
@@ -177,9 +173,8 @@ _scan, _chunks = _scanner_and_encoder()
 def _load_carefully(payload: bytes) -> Any:
     import json
 
-    decode = json.JSONDecoder(parse_constant=_refuse_constant).decode
     try:
-        return decode(str(payload, "utf-8").removeprefix("\ufeff"))
+        return json.JSONDecoder(parse_constant=_refuse).decode(str(payload, "utf-8").removeprefix("\ufeff"))
     except (ValueError, RecursionError) as error:
         # Not chained: the error holds the whole payload, and its message is all that it has to say.
         raise UnmarshalError(f"Unable to unmarshal input: {error}") from None
@@ -274,8 +269,8 @@ def _dump_large(value: object, encode: Callable[[object], bytes]) -> bytes | Non
 def _is_same_in_json(value: object) -> bool:
     """Whether json and msgspec write the same; False when that is not certain.
 
-    Besides the types that `_is_plain` looks for, NaN and the infinities differ. (So do the exponents of floats, `1e16` and
-    `1e+16`: the same numbers, and as keys of dicts not worth a look at every key.)
+    Besides the types that `_is_plain` looks for, NaN and the infinities differ. (So do exponents, `1e16` and `1e+16`: the
+    same numbers, and as keys of dicts not worth a look at every key.)
     """
     if type(value) is not list:
         return _are_same_in_json([value])
@@ -311,22 +306,19 @@ def _are_same_in_json(values: list[Any]) -> bool:
 def _are_texts_or_numbers(values: list[Any]) -> bool:
     """Whether all are texts, or all are finite numbers, asked in the quickest way: by joining them, or adding them up.
 
-    Texts and numbers refer to nothing. Enumerations with such values, which only look like them here, refer to their class;
-    msgspec refuses all other subclasses. Decimals add up to a Decimal. False when that is not certain.
+    Those refer to nothing, while enumerations with such values refer to their class, and msgspec refuses other subclasses.
     """
     kind = type(values[0]) if values else None
     try:
         if kind is str:
             "".join(values)
-        elif kind is float or kind is int or kind is bool:
+            return not get_referents(*values)
+        if kind is float or kind is int or kind is bool:
             total = sum(values)
-            if (type(total) is not float and type(total) is not int) or total - total != 0:
-                return False
-        else:
-            return False
+            return type(total) in (int, float) and total - total == 0 and not get_referents(*values)
     except TypeError:  # they are mixed
-        return False
-    return not get_referents(*values)
+        pass
+    return False
 
 
 # Unusual values: what json does not take, or takes for something else than AWS's runtime does.
