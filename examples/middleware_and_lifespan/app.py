@@ -18,7 +18,8 @@ from polylambda import LambdaContext, LambdaRuntime, ResponseStream, Waist
 
 @contextlib.contextmanager
 def lifespan() -> Generator[sqlite3.Connection]:
-    with contextlib.closing(sqlite3.connect(":memory:")) as database:
+    # A `def` handler that is not declared @concurrency_safe has processes for slots.
+    with contextlib.closing(sqlite3.connect(":memory:")) as database:  # polylambda: ignore[LMI403] -- one for each slot
         database.execute("CREATE TABLE orders (id TEXT PRIMARY KEY, item TEXT, count INTEGER)")
         print("opened the database")
         yield database

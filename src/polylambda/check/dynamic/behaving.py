@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from polylambda.check.dynamic.answers import differences
 from polylambda.check.dynamic.runs import MOST_EVIDENCE, Runs, Site, name_of, site_of
 from polylambda.check.finding import Finding, Mode
+
+if TYPE_CHECKING:
+    from polylambda.check.dynamic.observation import Answer
 
 
 def behaving(runs: Runs) -> list[Finding]:
@@ -15,8 +18,14 @@ def behaving(runs: Runs) -> list[Finding]:
     return [*_different(runs), *_same_file(runs), *_stalled(runs), *_failed(runs)]
 
 
-def _different(runs: Runs) -> list[Finding]:
-    # What carries another's data is told as that, and what fails is told as that.
+def is_different(runs: Runs) -> bool:
+    """Say whether any answer is another than alone, for whatever reason."""
+    alone, both = _comparable(runs)
+    return bool(differences(alone, alone, runs.reversed.answers, both))
+
+
+def _comparable(runs: Runs) -> tuple[dict[int, Answer], dict[int, Answer]]:
+    """The answers alone and together; what carries another's data, or fails, is told as that."""
     both = {
         number: answer
         for number, answer in runs.together.answers.items()
@@ -25,9 +34,14 @@ def _different(runs: Runs) -> list[Finding]:
     alone = runs.alone.answers
     if runs.mode is not Mode.PROCESS and len(both) < len(alone):
         alone = {number: answer for number, answer in alone.items() if number in both}
+    return alone, both
+
+
+def _different(runs: Runs) -> list[Finding]:
+    alone, both = _comparable(runs)
     found: list[Finding] = []
     lines: list[str] = []
-    for each in differences(alone, runs.again.answers, runs.shuffled.answers, both):
+    for each in differences(alone, runs.again.answers, runs.reversed.answers, both):
         what = f"{name_of(each.number)}: " if each.number is not None else "of all invocations together: "
         when = "after others" if each.by_order or runs.mode is Mode.PROCESS else "among others"
         lines.append(f"{what}{each.field or 'the result'} is {each.alone} alone, {each.together} {when}")
@@ -58,7 +72,7 @@ def _stalled(runs: Runs) -> list[Finding]:
     if runs.mode is not Mode.TASK:
         return []
     by_site: defaultdict[Site | None, list[dict[str, Any]]] = defaultdict(list)
-    for run in (runs.alone, runs.again, runs.shuffled):
+    for run in (runs.alone, runs.reversed):
         for note in run.of("stall"):
             by_site[site_of(note)].append(note)
     found: list[Finding] = []

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from polylambda.check.dynamic import growing as growth
-from polylambda.check.dynamic.behaving import behaving
+from polylambda.check.dynamic.behaving import behaving, is_different
 from polylambda.check.dynamic.events import learn, refuse_unloadable
 from polylambda.check.dynamic.forks import Forks
 from polylambda.check.dynamic.leaking import leaking
@@ -89,8 +89,9 @@ async def _run(
     if only is None or only & (_BY_COMPARISON | _BY_GROWTH | {"RUN109"}):
         runs.alone = await rehearsal.alone(probes=growth.probes(rehearsal.invocations))
     if only is None or only & (_BY_COMPARISON | {"RUN109"}):
-        runs.again = await rehearsal.alone()
-        runs.shuffled = await rehearsal.shuffled()
+        runs.reversed = await rehearsal.reversed()
+        if is_different(runs):  # then it matters what differs by chance
+            runs.again = await rehearsal.alone()
     if growth.growth(runs.alone).keys() & growth.BOUNDABLE:
         many = min(_LONG, max(4 * rehearsal.invocations, int(_LONG_BUDGET / max(seconds, 0.001))))
         progress(f"something grows: {many} invocations, to see whether it stops")

@@ -1,6 +1,6 @@
 """The runs that a check is made of, each in a process of its own and with the same seed, events and slots.
 
-`alone` and `again` send one event at a time, `shuffled` the same in another order: together they say what the handler does
+`alone` and `again` send one event at a time, `reversed` the same in another order: together they say what the handler does
 by itself. `together` is the run in question.
 """
 
@@ -90,19 +90,15 @@ class Rehearsal:
         every = [[number] for number in range(self.invocations)]
         return await self._run(every, size=1, probes=probes, thorough=thorough)
 
-    async def shuffled(self, number: int = 0) -> Observation:
-        """Run one at a time, in another order: there are several."""
-        order = list(range(self.invocations))
-        random.Random(f"{self.seed}/order/{number}").shuffle(order)  # noqa: S311 # to be had again
-        if order == sorted(order):
-            order.reverse()
-        return await self._run([[number] for number in order], size=1)
+    async def reversed(self) -> Observation:
+        """Run one at a time, the last first."""
+        return await self._run([[number] for number in reversed(range(self.invocations))], size=1)
 
     async def together(self, *, lines: bool = False) -> Observation:
         """Run as many at a time as there may be; in process mode one process serves all of them, one by one."""
         if self.mode is Mode.PROCESS:
             order = list(range(self.invocations))
-            random.Random(f"{self.seed}/order/1").shuffle(order)  # noqa: S311 # as above
+            random.Random(f"{self.seed}/order").shuffle(order)  # noqa: S311 # to be had again
             return await self._run([[number] for number in order], size=1, returns=True, lines=lines)
         every = range(self.invocations)
         waves = [every[at : at + self.concurrency] for at in range(0, self.invocations, self.concurrency)]

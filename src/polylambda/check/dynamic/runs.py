@@ -35,7 +35,7 @@ class Runs:
     together: Observation
     alone: Observation = field(default_factory=Observation)
     again: Observation = field(default_factory=Observation)
-    shuffled: Observation = field(default_factory=Observation)
+    reversed: Observation = field(default_factory=Observation)
     longer: Observation | None = None
     explained: Observation | None = None
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from polylambda.check.static import attributes, names, writes
 from polylambda.check.static.frame import Arguments, Call
-from polylambda.check.static.texts import TEXT
 from polylambda.check.static.values import (
     REQUEST,
+    TEXT,
     UNKNOWN,
     Class,
     Const,

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from polylambda.check.facts import canonical, given_by
 from polylambda.check.static import attributes, calls, containers, effects, known, locks, writes
 from polylambda.check.static.frame import Arguments, Call, Frame
-from polylambda.check.static.texts import PATHS, TEXT, text_of
+from polylambda.check.static.texts import PATHS, text_of
 from polylambda.check.static.values import (
     DERIVED,
     REQUEST,
+    TEXT,
     UNKNOWN,
     Bound,
     Class,

@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 from polylambda.check.static import attributes, calls, containers, statements, writes
 from polylambda.check.static.frame import Arguments, Call
-from polylambda.check.static.texts import TEXT, text_of
+from polylambda.check.static.texts import text_of
 from polylambda.check.static.values import (
     CONTEXT,
     NONE,
     REQUEST,
+    TEXT,
     UNKNOWN,
     Class,
     Const,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from polylambda.check.static.values import (
     REQUEST,
-    TEXT,
     UNKNOWN,
     Const,
     Fixed,
@@ -32,7 +31,7 @@ def text_of(parts: list[Value]) -> Value:
                     shown.append(atom.text)
                     by_process |= atom.by_process
                 case Instance() if atom.type_name in PATHS:
-                    inner = text_of([atom.arguments]) if atom.arguments else TEXT
+                    inner = text_of([atom.arguments]) if atom.arguments else UNKNOWN
                     if not isinstance(inner[0], Fixed | Const):
                         return UNKNOWN
                     shown.append(inner[0].text if isinstance(inner[0], Fixed) else str(inner[0].value))

@@ -195,14 +195,15 @@ def _judge(frame: Frame, write: _Write) -> None:
 
 def _is_same_each_time(frame: Frame, write: _Write) -> bool:
     """A flag that is only ever set to one constant: noted, in case that something else is written there, too."""
-    if frame.once():
-        return False
     report, value, key = frame.engine.report, write.value, write.key or ()
     thing = f"{sorted(map(str, write.keys))} {key}"
     is_set = write.key is not None or write.verb == "is written"
     is_constant = is_set and len(value) == 1 and isinstance(value[0], Const) and all(isinstance(a, Const) for a in key)
     if write.augmented or write.target in frame.given or frame.decided or not is_constant:
         report.add_constant(thing, f"not constant, {frame.place(write.node)}", None)
+        return False
+    if frame.once():
+        report.add_constant(thing, str(value), None)
         return False
     message = f"{write.home.what} {write.verb} by every invocation"
     fix = _FIXES[write.home.rule] + (_LOCK if write.home.rule in _LOCKED else "")

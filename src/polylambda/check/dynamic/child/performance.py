@@ -185,10 +185,12 @@ class Performance:
     def _names(self) -> dict[str, str]:
         """The names of what has kept growing."""
         sizes = [point["sizes"] for point in self._measured]
+        share = (self._measured[-1]["number"] - self._measured[0]["number"]) / 4
         growing = {
             name
             for name, size in sizes[-1].items()
             if sizes[0].get(name, 0) < sizes[len(sizes) // 2].get(name, 0) < size
+            and size - sizes[0].get(name, 0) >= share
         }
         for point in self._measured:
             point["sizes"] = {name: size for name, size in point["sizes"].items() if name in growing}
