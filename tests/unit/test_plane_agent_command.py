@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -71,16 +72,16 @@ def label(folder: Path, python: str = "3.99", **fields: Any) -> None:
 
 
 def test_a_package_of_ours_brings_the_runtime_and_its_wheels_along(tmp_path: Path) -> None:
-    label(tmp_path)
-    program(tmp_path / "bin", "python3.99", "#!/bin/sh\nexit 1\n")  # which has nothing installed, and need not
-    found = command(tmp_path, spec(tmp_path, "python3.99"), str(tmp_path / "bin"))
-    python = str(tmp_path / "bin" / "python3.99")
-    assert found == Command((python, "-m", "polylambda", "app.handler"), str(tmp_path))
-
-
-def test_a_package_for_the_plane_s_own_python(tmp_path: Path) -> None:
     label(tmp_path, OWN.removeprefix("python"))
-    assert command(tmp_path, spec(tmp_path)).words[0] == sys.executable
+    found = command(tmp_path, spec(tmp_path))
+    assert found.words[1:] == ("-m", "polylambda", "app.handler")
+    assert found.python_path == str(tmp_path)
+    probe = [
+        found.words[0],
+        "-c",
+        "import sys; print('python%d.%d' % sys.version_info[:2], sys.prefix == sys.base_prefix)",
+    ]
+    assert subprocess.run(probe, capture_output=True, check=True, text=True).stdout.split() == [OWN, "True"]
 
 
 def test_a_package_without_its_wrapper_does_not_bring_the_runtime(tmp_path: Path) -> None:

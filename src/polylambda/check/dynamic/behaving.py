@@ -75,16 +75,22 @@ def _stalled(runs: Runs) -> list[Finding]:
     for run in (runs.alone, runs.reversed):
         for note in run.of("stall"):
             by_site[site_of(note)].append(note)
+    unknown = by_site.pop(None, [])
+    if unknown:
+        by_site[next(iter(by_site), runs.handler)] += unknown
     found: list[Finding] = []
     for site, notes in by_site.items():
         if len(notes) < 2:
             continue  # once, at the first use of something, is no habit
-        longest = max(notes, key=lambda note: note["seconds"])
+        longest = max(notes, key=lambda note: (bool(note["stack"]), note["seconds"]))
         message = (
             f"the event loop stands still for {longest['seconds'] * 1000:.0f} ms, and every other invocation with it"
         )
         fix = "await something that does not block, or run it in a thread: await asyncio.to_thread(...)"
-        lines = ["where it stood, innermost last:", *longest["stack"][-5:]]
+        lines = [
+            "where it stood, innermost last:",
+            *(longest["stack"][-5:] or ["in code that holds the interpreter lock"]),
+        ]
         found.append(runs.finding("RUN109", site, message, fix, lines))
     return found
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import polylambda
 from polylambda.errors import ConfigurationError, PolylambdaError
+from polylambda.package import interpreters
 from polylambda.package.label import read_label
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class Commands:
         self._folder = folder
         self._environ = environ
         self._pythons: dict[str, asyncio.Task[Command]] = {}
+        self._interpreters: dict[str, interpreters.Interpreter | None] = {}
 
     async def command(self, spec: EnvironmentSpec) -> Command:
         """Return what runs the function.
@@ -81,7 +83,7 @@ class Commands:
         if not spec.runtime.startswith("python3."):
             message = f"runtime {spec.runtime} does not run here; python3.* does, and provided.* with a bootstrap"
             raise CannotRun("Runtime.InvalidEntrypoint", message)
-        python = self._packaged(spec)
+        python = await self._packaged(spec)
         if python is None:
             task = self._pythons.get(spec.runtime)
             if task is None:
@@ -100,7 +102,7 @@ class Commands:
         if self._pythons:
             await asyncio.wait(self._pythons.values())
 
-    def _packaged(self, spec: EnvironmentSpec) -> Command | None:
+    async def _packaged(self, spec: EnvironmentSpec) -> Command | None:
         """What runs a zip of `polylambda package`: that brings the runtime along, and wheels for one Python only."""
         try:
             label = read_label(Path(spec.code))
@@ -112,13 +114,13 @@ class Commands:
         if runtime != spec.runtime:
             message = f"the function's zip is for {runtime}, and its runtime is {spec.runtime}: package it for that one"
             raise CannotRun("Runtime.InvalidEntrypoint", message)
-        interpreter = (
-            sys.executable if runtime == _OWN_VERSION else shutil.which(runtime, path=self._environ.get("PATH"))
-        )
+        if label.python not in self._interpreters:
+            self._interpreters[label.python] = await asyncio.to_thread(interpreters.find, label.python)
+        interpreter = self._interpreters[label.python]
         if interpreter is None:
             message = f"the function's zip is for {runtime}, which this machine does not have: uv python install {label.python}"
             raise CannotRun("Runtime.InvalidEntrypoint", message)
-        return Command((interpreter, "-m", "polylambda"), spec.code)
+        return Command((str(interpreter.executable), "-m", "polylambda"), spec.code)
 
     async def _python(self, runtime: str) -> Command:
         own = (sys.executable, "-m", "polylambda")

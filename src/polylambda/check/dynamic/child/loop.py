@@ -42,7 +42,7 @@ class Turns:
     def append(self, handle: asyncio.Handle) -> None:
         """Take a handle."""
         number = self._stage.of(getattr(handle, "_context", None))
-        if number is None:
+        if number is None or number not in self._stage.active:  # what the runtime does after it is none of its steps
             self._ours.append(handle)
         else:
             self._theirs.setdefault(number, deque()).append(handle)

@@ -80,7 +80,10 @@ class Watch:
 
     def _lasted(self, seconds: float, cpu: float, began: float) -> None:
         looks, stack, site = self._sampled.pop(began, (0, [], None))
-        if seconds < self._stall or site is None:
+        if seconds < self._stall:
+            return
+        # What holds the GIL is not to be sampled: its place is not known, but its CPU time is.
+        if site is None and cpu < self._stall:
             return
         if (
             cpu >= self._stall or looks * _TICK >= (self._stall - 4 * _TICK) / 2
