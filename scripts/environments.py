@@ -1,7 +1,7 @@
 """Virtual environments that are made once and kept until something they were made from changes.
 
-`python -m scripts.environments` makes `.venv`, in which everything but the unit tests on other Pythons runs. All other
-environments are filled by its pip, so that their Pythons need no pip (nor Debian's python3-venv package) of their own.
+`python -m scripts.environments` makes `.venv`, in which everything but the unit tests on other Pythons runs. Its uv fills it,
+and all other environments, whose Pythons need no pip (nor Debian's python3-venv package) of their own.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 MAIN = ROOT / ".venv"
-PIP = "pip>=25.1"  # the first to know `--group`
+UV = "uv>=0.13"
 
 _STAMP = "made-from.json"
 
@@ -46,14 +46,13 @@ def python_of(environment: Path) -> Path:
     return environment / "bin" / "python"
 
 
-def pip(*arguments: str | Path, into: Path = MAIN) -> None:
-    """Run the pip of `.venv` for the environment `into`; raises CommandFailed."""
-    own = "--disable-pip-version-check"
-    run([python_of(MAIN), "-m", "pip", own, "--python", python_of(into), *arguments])
+def pip(*arguments: str | Path) -> None:
+    """Run the pip of `.venv`; raises CommandFailed."""
+    run([python_of(MAIN), "-m", "pip", "--disable-pip-version-check", *arguments])
 
 
 def ensure(environment: Path, interpreter: Path, requirements: Sequence[str], purpose: str) -> None:
-    """Make a virtual environment of `interpreter` with `requirements` (arguments of `pip install`), or find it made.
+    """Make a virtual environment of `interpreter` with `requirements` (arguments of `uv pip install`), or find it made.
 
     It is made anew when the interpreter, the requirements, or what pyproject.toml says about dependencies has changed.
     Raises CommandFailed.
@@ -65,10 +64,11 @@ def ensure(environment: Path, interpreter: Path, requirements: Sequence[str], pu
     say(f"{_short(environment)}: {purpose}, on {interpreter}")
     if environment == MAIN:
         run([interpreter, "-m", "venv", "--clear", environment])
-        run([python_of(MAIN), "-m", "pip", "--disable-pip-version-check", "install", "--upgrade", PIP])
+        pip("install", UV)
     else:
         run([interpreter, "-m", "venv", "--clear", "--without-pip", environment])
-    pip("install", *requirements, into=environment)
+    into = ["--python", python_of(environment), "--compile-bytecode"]
+    run([python_of(MAIN), "-m", "uv", "pip", "install", "--quiet", *into, *requirements])
     stamp.write_text(wanted)
 
 

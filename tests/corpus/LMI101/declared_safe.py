@@ -8,7 +8,7 @@ recent: list[str] = []
 @concurrency_safe
 def remember(name: str) -> None:
     recent.append(name)  # list.append is atomic, and old names are dropped by the next line
-    del recent[:-100]
+    del recent[:-8]
 
 
 def handler(event: dict, context: LambdaContext) -> dict:

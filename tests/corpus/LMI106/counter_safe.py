@@ -1,5 +1,6 @@
 """One behind a lock of its own, one declared to be safe by its author."""
 # mode: thread
+import collections
 import threading
 
 from polylambda import concurrency_safe
@@ -19,7 +20,7 @@ class Budget:
 @concurrency_safe
 class Recent:
     def __init__(self):
-        self.names = []
+        self.names = collections.deque(maxlen=8)
 
     def add(self, name):
         self.names.append(name)
