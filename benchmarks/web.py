@@ -24,7 +24,7 @@ RATE_BAR = 1.0
 DENSITY_BAR = 5.0
 """Times Mangum's requests per second and MiB, with 64 slots."""
 FIRST_BYTE_BAR = 5.0
-"""Milliseconds until the first byte of a stream has left."""
+"""Milliseconds until the first byte of a stream has arrived: 99 of 100 streams with one slot, half of them with more."""
 
 MANGUM = Subject("Mangum on awslambdaric", "awslambdaric", "web_app.mangum")
 POLYLAMBDA = Subject("polylambda", "polylambda", "web_app.handler", "web_app.streaming", "task")
@@ -32,7 +32,15 @@ HYBRID = Subject("polylambda, hybrid", "polylambda", "web_app.handler", "web_app
 ADAPTER = Subject("uvicorn behind a proxy")
 SUBJECTS = (MANGUM, POLYLAMBDA, HYBRID, ADAPTER)
 
+_STREAMS_NOTE = (
+    "The bar is on the p99 with one slot, and with more on the median, because there the callers, the Runtime API and the "
+    "runtime share the two cores, and the tail shows who waits for a core. Callers begin spread over the 100 ms that a stream "
+    "takes; the streams of all rounds are counted together. Mangum sends each whole, when it has ended."
+)
+
 Loads = dict[int, dict[str, list[Load]]]
+Streams = dict[int, dict[str, list[float]]]
+"""Milliseconds of all rounds."""
 
 
 def main() -> int:
@@ -43,18 +51,18 @@ def main() -> int:
         compile_program(BENCHMARKS / "web_adapter.c"),
         warmup=0.5 if arguments.quick else 2.0,
         seconds=1.0 if arguments.quick else 5.0,
-        streams=10 if arguments.quick else 40,
+        streams=20 if arguments.quick else 100,
     )
     loads: Loads = {slots: {} for slots in arguments.slots}
-    streams: dict[str, list[float]] = {}
+    streams: Streams = {slots: {} for slots in arguments.slots}
     for number in range(rounds):
         print(f"round {number + 1} of {rounds}", file=sys.stderr, flush=True)
         for slots in arguments.slots:
             for subject in _subjects(slots):
                 found = asyncio.run(bench.load(subject, slots))
                 loads[slots].setdefault(subject.name, []).append(found)
-        for subject in _subjects(1):
-            streams.setdefault(subject.name, []).extend(asyncio.run(bench.first_bytes(subject)))
+                times = asyncio.run(bench.first_bytes(subject, slots))
+                streams[slots].setdefault(subject.name, []).extend(times)
     bars = _bars(loads, streams)
     text = _report(loads, streams, bars, arguments, rounds)
     print(text)
@@ -76,7 +84,11 @@ def _ratio(own: list[Load], base: list[Load], name: str) -> float:
     return statistics.median(getattr(a, name) / getattr(b, name) for a, b in zip(own, base, strict=True))
 
 
-def _bars(loads: Loads, streams: dict[str, list[float]]) -> list[tuple[str, str, bool]]:
+def _p99(times: list[float]) -> float:
+    return statistics.quantiles(times, n=100, method="inclusive")[98]
+
+
+def _bars(loads: Loads, streams: Streams) -> list[tuple[str, str, bool]]:
     """Each bar, what was found, and whether it was met."""
     bars: list[tuple[str, str, bool]] = []
     if 1 in loads:
@@ -86,14 +98,19 @@ def _bars(loads: Loads, streams: dict[str, list[float]]) -> list[tuple[str, str,
         density = _ratio(loads[64][POLYLAMBDA.name], loads[64][MANGUM.name], "rate_per_mib")
         text = f"64 slots: rate per MiB at least {DENSITY_BAR:g} times Mangum's"
         bars.append((text, f"{density:.1f}", density >= DENSITY_BAR))
-    first = statistics.median(streams[POLYLAMBDA.name])
-    bars.append((f"first byte of a stream within {FIRST_BYTE_BAR:g} ms", f"{first:.2f} ms", first < FIRST_BYTE_BAR))
+    for slots, found in streams.items():
+        if slots == 1:
+            text, first = "one slot: p99", _p99(found[POLYLAMBDA.name])
+        else:
+            text, first = f"{slots} slots: median", statistics.median(found[POLYLAMBDA.name])
+        text += f" of the first byte of a stream at most {FIRST_BYTE_BAR:g} ms after the application's first send"
+        bars.append((text, f"{first:.2f} ms", first <= FIRST_BYTE_BAR))
     return bars
 
 
 def _report(
     loads: Loads,
-    streams: dict[str, list[float]],
+    streams: Streams,
     bars: list[tuple[str, str, bool]],
     arguments: argparse.Namespace,
     rounds: int,
@@ -134,10 +151,17 @@ def _report(
     lines += [
         "### First byte of a stream, from the application's first send",
         "",
-        "| | median ms | longest ms |",
-        "| --- | ---: | ---: |",
-        *(f"| {name} | {statistics.median(times):.2f} | {max(times):.2f} |" for name, times in streams.items()),
+        _STREAMS_NOTE,
+        "",
+        "| | slots | streams | median ms | p99 ms | longest ms |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
     ]
+    for slots, own in streams.items():
+        for name, times in own.items():
+            lines.append(
+                f"| {name} | {slots} | {len(times):,} | {statistics.median(times):.2f} | {_p99(times):.2f} | "
+                f"{max(times):.2f} |"
+            )
     return "\n".join(lines)
 
 

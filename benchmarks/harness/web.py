@@ -23,6 +23,9 @@ from polylambda.server.broker import Broker, Invocation, Outcome
 from polylambda.server.environment import RuntimeApi
 from polylambda.server.function import FunctionConfiguration
 
+_STREAM = 0.1  # seconds that one takes: PAUSE of web_app.py
+_WARM_STREAMS = 3  # of each caller
+_LEAST_STREAMS = 10  # of each caller, however many they are
 _PATIENCE = 120.0  # seconds until all slots of a runtime poll
 _HEADERS = (
     ("host", "abc.lambda-url.eu-west-1.on.aws"),
@@ -103,23 +106,24 @@ class Bench:
             pss=pss / 1024,
         )
 
-    async def first_bytes(self, subject: Subject) -> list[float]:
-        """Return milliseconds from the application's first send to its arrival, for some streams one after the other."""
+    async def first_bytes(self, subject: Subject, slots: int) -> list[float]:
+        """Return milliseconds from the application's first send to its arrival, for streams of `slots` callers.
+
+        Each caller has one stream at a time, and some to warm up. They begin one after the other within the length of a
+        stream, so that the streams are spread over time.
+        """
         payload = event("/stream")
         times: list[float] = []
-        async with self._running(subject, 1, streaming=True) as (broker, _):
-            for number in range(self._streams + 3):
-                response = await broker.invoke(Invocation(payload=payload, timeout=60))
-                sent = arrived = 0
-                body = b""
-                async for chunk in response:
-                    body += chunk
-                    if not arrived and (sent := _time_in(body)):
-                        arrived = time.monotonic_ns()
-                if response.outcome is not Outcome.SUCCESS or not arrived:
-                    raise BenchmarkError(f"{subject.name}: the stream failed: {body[:500]!r}")
-                if number >= 3:  # warm
-                    times.append((arrived - sent) / 1e6)
+        async with self._running(subject, slots, streaming=True) as (broker, _):
+
+            async def caller(number: int) -> None:
+                await asyncio.sleep(_STREAM * number / slots)
+                for turn in range(_WARM_STREAMS + max(self._streams // slots, _LEAST_STREAMS)):
+                    taken = await _first_byte(broker, payload)
+                    if turn >= _WARM_STREAMS:
+                        times.append(taken)
+
+            await asyncio.gather(*(caller(number) for number in range(slots)))
         return times
 
     async def _keep_busy(
@@ -187,6 +191,20 @@ async def _all_poll(broker: Broker, slots: int, runtime: Runtime, subject: Subje
         if time.monotonic() > end:
             raise BenchmarkError(f"{subject.name}: {slots} slots do not poll:\n{runtime.output()}")
         await asyncio.sleep(0.02)
+
+
+async def _first_byte(broker: Broker, payload: bytes) -> float:
+    """Take a whole stream, and return milliseconds from the application's first send to its arrival."""
+    response = await broker.invoke(Invocation(payload=payload, timeout=60))
+    sent = arrived = 0
+    body = b""
+    async for chunk in response:
+        body += chunk
+        if not arrived and (sent := _time_in(body)):
+            arrived = time.monotonic_ns()
+    if response.outcome is not Outcome.SUCCESS or not arrived:
+        raise BenchmarkError(f"a stream failed: {body[:500]!r}")
+    return (arrived - sent) / 1e6
 
 
 async def _call(broker: Broker, payload: bytes) -> bytes:

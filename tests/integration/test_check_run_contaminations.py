@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from polylambda.check.dynamic.examination import reproduction
 from polylambda.check.dynamic.options import RunOptions
 from polylambda.check.finding import Mode
 from polylambda.check.static import StaticOptions
@@ -70,5 +69,6 @@ def test_is_found_and_found_again(path: Path, checker: Checker):
     assert rule in {finding.rule for finding in ran.findings}, ran
     assert all(finding.evidence for finding in ran.findings)
     assert f"--seed {ran.seed}" in ran.reproduce
-    again = checker(reproduction(options, ran))
+    assert ran.again is not None
+    again = checker(ran.again)
     assert rule in {finding.rule for finding in again.findings}, again

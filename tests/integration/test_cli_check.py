@@ -7,7 +7,8 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,6 +16,11 @@ import polylambda.check.static
 import polylambda.cli.check
 from polylambda import cli
 from polylambda.cli.check import telling_findings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from polylambda.check.static import StaticOptions
 
 APP = """\
 import os
@@ -87,7 +93,8 @@ def test_text_is_for_people(check: Any):
     status, printed, _ = check("app.handler")
     assert status == 1
     assert '    10 | TOTALS[event["id"]] = event\n' in printed
-    assert printed.endswith("4 findings in 2 files; 2 files read\n")
+    assert "4 findings in 2 files; 2 files read" in printed.splitlines()[-1]
+    assert printed.count("more: polylambda check --explain LMI101\n") == 1
 
 
 def test_what_takes_long_is_told(check: Any, monkeypatch: pytest.MonkeyPatch):
@@ -103,7 +110,28 @@ def test_what_takes_long_is_told(check: Any, monkeypatch: pytest.MonkeyPatch):
 
 def test_nothing_is_found(check: Any, folder: Path):
     (folder / "app.py").write_text(SAFE)
-    assert check("app.handler")[:2] == (0, "no findings; 1 file read\n")
+    status, printed, _ = check("app.handler")
+    assert status == 0
+    assert printed.startswith("no findings; 1 file read")
+    assert printed.count("\n") == 1
+
+
+def test_how_much_was_followed_is_told(check: Any, monkeypatch: pytest.MonkeyPatch):
+    read = polylambda.check.static.check
+
+    def following(count: int) -> Callable[[StaticOptions], SimpleNamespace]:
+        return lambda options: SimpleNamespace(**{**vars(read(options)), "findings": (), "files": 2, "followed": count})
+
+    monkeypatch.setattr("polylambda.check.static.check", following(2))
+    assert check("app.handler")[1] == "no findings; 2 files read; 1 handler, 2 functions followed\n"
+    monkeypatch.setattr("polylambda.check.static.check", following(0))
+    status, printed, said = check("app.handler")
+    assert (status, said) == (0, "")
+    nothing = "no function was followed, so that no findings is no news"
+    assert printed.startswith(f"problem: {nothing}: ")
+    assert printed.endswith("1 handler, 0 functions followed; 1 problem\n")
+    for chosen in ("json", "sarif", "github"):
+        assert nothing in check("app.handler", "--format", chosen)[1]
 
 
 def test_mode(check: Any):
@@ -163,12 +191,16 @@ def test_suppression_of_nothing(check: Any, folder: Path):
 def test_baseline(check: Any, folder: Path):
     status, printed, said = check("--baseline", "known.json", "--write-baseline")
     assert (status, printed, said) == (0, "", "polylambda: 4 findings are known from now on, in known.json\n")
-    assert check("--baseline", "known.json")[:2] == (0, "no findings; 2 files read; 4 in the baseline\n")
+    status, printed, _ = check("--baseline", "known.json")
+    assert status == 0
+    assert printed.startswith("no findings; 2 files read; ")
+    assert printed.endswith("4 in the baseline\n")
     (folder / "app.py").write_text("import json\n" + APP.replace("time.sleep(0.1)", "os.chdir('/')"))
     status, printed, _ = check("--baseline", "known.json")
     assert status == 1
     assert "gone from app.py: ASYNC251" in printed
-    assert "1 finding in 1 file; 2 files read; 3 in the baseline" in printed
+    assert "1 finding in 1 file; 2 files read; " in printed
+    assert printed.endswith("3 in the baseline\n")
     (folder / "pyproject.toml").write_text('[tool.polylambda.check]\nbaseline = "known.json"\n')
     assert places(check("--format", "json")[1]) == [("app.py", 12, "LMI202")]
 
@@ -181,6 +213,9 @@ def test_a_file_that_cannot_be_parsed(check: Any, folder: Path):
     assert problem.startswith("broken.py")
     assert f"polylambda: {problem}\n" in said
     assert "::warning title=polylambda check::broken.py" in check("--format", "github")[1]
+    _, printed, said = check()
+    assert f"problem: {problem}\n" in printed
+    assert said == ""
 
 
 def test_other_formats(check: Any):
@@ -210,6 +245,8 @@ def test_rules_are_told(check: Any):
     status, printed, _ = check("--explain", "LMI101")
     assert status == 0
     assert printed.startswith("LMI101  module-global-written\n")
+    assert check("--explain", "lmi101") == (0, printed, "")
+    assert places(check("--select", "lmi1", "--format", "json")[1]) == FOUND[:1]
 
 
 @pytest.mark.parametrize(
@@ -223,6 +260,12 @@ def test_rules_are_told(check: Any):
         (["--baseline", "none.json"], "no baseline 'none.json'"),
         (["--write-baseline"], "--write-baseline needs the file"),
         (["--event", "{}"], "--event is for --run"),
+        (["--seed", "7"], "--seed is for --run"),
+        (["--concurrency", "8"], "--concurrency is for --run"),
+        (["--invocations", "64", "--stall", "5"], "--invocations, --stall are for --run"),
+        ([""], "a target is empty"),
+        (["app.handler", " "], "a target is empty"),
+        (["--run", "", "--event", "{}"], "a target is empty"),
         (["--run", "app.handler"], "--run needs events"),
         (["--run", "--event", "{}"], "--run takes one handler"),
         (["--format", "xml"], "format"),
@@ -302,19 +345,28 @@ def test_findings_at_start_are_few(capsys: pytest.CaptureFixture[str], folder: P
     assert lines[-1].startswith("20 findings in all: polylambda check app.handler tells")
 
 
-def test_what_goes_wrong_at_start_is_for_another_time(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-):
+def test_what_goes_wrong_at_start_is_told(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
     def fail(options: object) -> None:
         raise RuntimeError("a bug")
 
     monkeypatch.setattr("polylambda.check.static.check", fail)
-    assert told_at_start(capsys, "app.handler") == []
+    [line] = told_at_start(capsys, "app.handler")
+    assert line.startswith("polylambda: could not check the source of app.handler: RuntimeError; ")
+    assert line.endswith("polylambda check app.handler tells more")
+
+
+def test_what_cannot_be_read_at_start_is_told(capsys: pytest.CaptureFixture[str], folder: Path):
+    [line] = told_at_start(capsys, "nowhere.handler")
+    assert line.startswith("polylambda: could not check the source of nowhere.handler: there is no ")
+    (folder / "store.py").write_text("def (")
+    line, *findings = told_at_start(capsys, "app.handler")
+    assert line.startswith("polylambda: could not check all of the source of app.handler: store.py")
+    assert "app.py:10: LMI101" in findings[0]
+    (folder / "app.py").write_text("def (")
+    [line] = told_at_start(capsys, "app.handler")
+    assert line.startswith("polylambda: could not check the source of app.handler: ")
 
 
 def test_nothing_to_tell_at_start(capsys: pytest.CaptureFixture[str], folder: Path):
-    assert told_at_start(capsys, "nowhere.handler") == []
     (folder / "app.py").write_text(SAFE)
-    assert told_at_start(capsys, "app.handler") == []
-    (folder / "app.py").write_text("def (")
     assert told_at_start(capsys, "app.handler") == []

@@ -10,7 +10,9 @@ import importlib
 import inspect
 import pkgutil
 import re
+import shlex
 import sys
+import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -196,6 +198,68 @@ def test_links():
 def test_index_names_every_page():
     index = (ROOT / "docs" / "README.md").read_text()
     assert set(re.findall(r"\(([\w-]+\.md)\)", index)) == {page.name for page in PAGES if page.stem != "README"}
+
+
+# What must be installed
+
+# Of commands and imports, what they need besides polylambda: an extra of it, or a distribution.
+NEEDS = {
+    r"polylambda (?:init|invoke|dev)\b|python -m polylambda |python app\.py": "local",
+    r"polylambda check\b": "check",
+    r"polylambda package\b": "package",
+    r"polylambda (?:up|ps|load|logs|down)\b": "plane",
+    r"(?:python -m )?pytest\b": "pytest",
+}
+IMPORTS = {
+    r"polylambda\.asgi|polylambda import (?:.*, )?asgi": "asgi",
+    **{rf"{name}\b": name for name in ("boto3", "fastapi", "httpx")},
+}
+NOT_TOLD = {"README", "check-on-real-code", "web"}  # what they need is said between their lines
+INSTALLED = re.compile(r"\[installed\]\(quickstart\.md#install\)\s+with\s(.*?)\.(?:\s|$)", re.DOTALL)
+
+
+def needed(page: Path) -> set[str]:
+    """What a page's own commands and Python need."""
+    found: set[str] = set()
+    for language, source in blocks(page):
+        if language == "console":
+            lines = [step.command for step in steps_of(source)]
+        else:
+            lines = source.replace("$ ", "").splitlines()
+        patterns = NEEDS if language in ("console", "sh") else IMPORTS if language in ("python", "py") else {}
+        before = r"(?:.*(?:&&|;|\|) )?" if patterns is NEEDS else "(?:from|import) "
+        found |= {
+            need for line in lines for pattern, need in patterns.items() if re.match(f"{before}(?:{pattern})", line)
+        }
+    return found
+
+
+def installed(page: Path) -> set[str]:
+    """What a page says is installed: by its own lines for pip, or by a sentence that sends to those of the first page."""
+    text = page.read_text()
+    words = [word for line in re.findall(r"pip install ([^`\n]+)", text) for word in shlex.split(line, comments=True)]
+    names = {name for word in words for name in extras_in(word) or [re.split(r"[<>=~]", word)[0]]}
+    for sentence in INSTALLED.findall(text):
+        names |= set(re.findall(r"`([\w-]+)`", sentence))
+    return with_what_they_bring(names)
+
+
+def extras_in(requirement: str) -> list[str]:
+    found = re.fullmatch(r"(?:polylambda|\.)\[([\w,]+)\]", requirement)
+    return found[1].split(",") if found else []
+
+
+def with_what_they_bring(names: set[str]) -> set[str]:
+    """Add the extras of polylambda that an extra brings."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    more = {name for each in names for requirement in extras.get(each, []) for name in extras_in(requirement)}
+    return names if more <= names else with_what_they_bring(names | more)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.stem not in NOT_TOLD], ids=lambda page: page.stem)
+def test_says_what_must_be_installed(page: Path):
+    """The tests have everything; whoever reads the page has what it told them to install."""
+    assert needed(page) <= installed(page)
 
 
 # Tables and diagrams

@@ -149,6 +149,71 @@ def test_on_a_clean_machine(tmp_path: Path):
     assert (tmp_path / "myapp" / ".venv" / "made").exists()
 
 
+# What `make` installs, and from where; uv and Python are stand-ins here
+
+
+def stand_in(folder: Path, name: str, script: str) -> Path:
+    """A program of a name, made of a few lines for sh."""
+    program = folder / name
+    program.parent.mkdir(parents=True, exist_ok=True)
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    return program
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Path:
+    """A project at a colleague's, where git brought no local.mk."""
+    folder = tmp_path / "shop"
+    project.create("hello", folder)
+    (folder / "local.mk").unlink()
+    return folder
+
+
+def test_a_colleague_is_told_how_to_say_where_polylambda_is(elsewhere: Path, tmp_path: Path):
+    uv = stand_in(tmp_path, "bin/uv", 'mkdir -p .venv; [ "$1" = venv ] || { echo "polylambda was not found"; exit 1; }')
+    words = (".venv/made", f"UV={uv}", f"PYTHON={sys.executable}")
+    done = make(elsewhere, *words)
+    assert done.returncode != 0
+    advice = 'say where it is, as in make test POLYLAMBDA_FROM="@ file:///home/me/polylambda".'
+    assert advice in done.stderr
+    done = make(elsewhere, *words, "POLYLAMBDA_FROM=@ file:///somewhere")
+    assert done.returncode != 0
+    assert advice not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("source", "variables", "refreshed"),
+    [
+        ("@ file:///somewhere", {}, True),
+        ("@ file:///somewhere", {"UV_OFFLINE": "1"}, False),
+        ("@ file:///somewhere", {"UV_OFFLINE": "0"}, True),
+        ("@ git+https://example.com/polylambda.git", {}, False),
+        ("", {}, False),
+    ],
+)
+def test_a_folder_is_built_anew(
+    source: str, variables: dict[str, str], refreshed: bool, elsewhere: Path, tmp_path: Path
+):
+    """It may have changed; to ask uv for that is an error where it may not use the network."""
+    uv = stand_in(tmp_path, "bin/uv", 'mkdir -p .venv; echo "uv got: $*"')
+    words = (f"UV={uv}", f"PYTHON={sys.executable}", f"POLYLAMBDA_FROM={source}")
+    done = make(elsewhere, ".venv/made", *words, **variables)
+    assert done.returncode == 0, done.stderr
+    (command,) = re.findall(r"^uv got: pip .*$", done.stdout, re.MULTILINE)
+    assert ("--refresh-package polylambda" in command) == refreshed
+    assert command.endswith(f" polylambda {source} -r requirements-dev.txt")
+
+
+def test_an_old_python_is_refused(elsewhere: Path, tmp_path: Path):
+    old = stand_in(tmp_path, "bin/python3", 'case "$1" in --version) echo Python 3.9.2;; *) exit 1;; esac')
+    done = make(elsewhere, "test", f"PYTHON={old}")
+    assert done.returncode != 0
+    assert f"error: polylambda needs Python 3.11 or newer, and {old} is Python 3.9.2: name a newer one" in done.stderr
+    assert not (elsewhere / ".venv").exists()
+    assert "error: there is no python4 here: install Python 3.11" in make(elsewhere, "test", "PYTHON=python4").stderr
+
+
 # What is refused
 
 

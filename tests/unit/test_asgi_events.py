@@ -132,10 +132,34 @@ def test_cookies_of_a_function_url():
     assert header(request(event).scope, b"cookie") == [b"a=1; b=2"]
 
 
-@pytest.mark.parametrize(("name", "values"), [("rest_api", [b"1, 2"]), ("alb_multi", [b"1", b"2"])])
-def test_repeated_headers(name: str, values: list[bytes]):
-    event = SOURCES[name](headers=[("X-Many", "1"), ("X-Many", "2")])
-    assert header(request(event).scope, b"x-many") == values
+@pytest.mark.parametrize("name", ["rest_api", "http_api_1", "alb_multi"])
+def test_repeated_headers_are_lines_of_their_own(name: str):
+    event = SOURCES[name](headers=[("X-Many", "1, 2"), ("X-One", "1, 2"), ("X-Many", "Zo\u00eb")])
+    scope = request(event).scope
+    assert header(scope, b"x-many") == [b"1, 2", b"Zo\xeb"]
+    assert header(scope, b"x-one") == [b"1, 2"]
+
+
+@pytest.mark.parametrize("name", ["rest_api", "http_api_1", "alb_multi"])
+def test_names_that_differ_in_case_are_one(name: str):
+    event = SOURCES[name]()
+    event["multiValueHeaders"] |= {"X-Many": ["1"], "x-many": ["2"], "Cookie": ["a=1"], "cookie": ["b=2"]}
+    scope = request(event).scope
+    assert header(scope, b"x-many") == [b"1", b"2"]
+    assert header(scope, b"cookie") == [b"a=1; b=2"]
+
+
+def test_repeated_headers_that_end_at_each_hop():
+    event = sources.rest_api(
+        headers=[("Connection", "x-a"), ("Connection", "x-b"), ("X-A", "1"), ("X-A", "2"), ("X-B", "")]
+    )
+    names = {name for name, _ in request(event).scope["headers"]}
+    assert not names & {b"connection", b"x-a", b"x-b"}
+
+
+def test_repeated_headers_of_an_event_that_lacks_something():
+    event = {"resource": "/", "requestContext": {}, "multiValueHeaders": {"X-Many": ["1", None, 2]}}
+    assert header(request(event).scope, b"x-many") == [b"1", b"2"]
 
 
 @every_source
@@ -242,7 +266,7 @@ LATTICE = {
         ({"version": "2.0", "requestContext": None}, "its keys are requestContext, version"),
         (
             {"version": "2.0", "requestContext": {"http": {}}, "body": "a", "isBase64Encoded": True},
-            "no complete HTTP request",
+            "the body of the event is no base64",
         ),
         ({"version": "2.0", "requestContext": {"http": {}}, "body": {}, "isBase64Encoded": True}, ""),
         ({"version": "2.0", "requestContext": {"http": {}}, "body": {"a": 1}}, "no complete HTTP request"),
@@ -254,6 +278,31 @@ def test_what_is_no_request(event: Any, told: str):
         assert request(event).body == b""
         return
     with pytest.raises(UnmarshalError, match=told):
+        request(event)
+
+
+@every_source
+@pytest.mark.parametrize("body", ["a", "aGk", "aGk=aGk=", "aG k=", "aGk=\n", "a-_=", "gr\u00fcn", "hello, world"])
+def test_a_body_that_is_no_base64(source: Any, body: str):
+    event = source("/", "POST")
+    event |= {"body": body, "isBase64Encoded": True}
+    with pytest.raises(UnmarshalError, match=r"the body of the event is no base64, as isBase64Encoded says: .*: '"):
+        request(event)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {**sources.rest_api(), "type": "REQUEST", "methodArn": "arn:aws:execute-api:eu-west-1:123:abc/prod/GET/"},
+        {**sources.http_api_1(), "type": "REQUEST", "methodArn": "arn:aws:execute-api:eu-west-1:123:abc/prod/GET/"},
+        {**sources.http_api(), "type": "REQUEST", "routeArn": "arn:aws:execute-api:eu-west-1:123:abc/prod/GET/"},
+    ],
+    ids=["rest_api", "http_api_1", "http_api"],
+)
+def test_what_authorisers_are_asked(event: dict[str, Any]):
+    with pytest.raises(
+        UnmarshalError, match=r"asks an authoriser for a decision .*: give the authoriser a handler of its own"
+    ):
         request(event)
 
 

@@ -142,14 +142,22 @@ def test_a_lifespan_that_is_not_wanted():
     assert app.log == ["request"]
 
 
-def test_an_application_whose_lifespan_ends_at_once():
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "lifespan":
-            return
-        await _no_lifespan(scope, receive, send)
+async def _silent_lifespan(scope: Any, receive: Any, send: Any) -> None:
+    if scope["type"] == "lifespan":
+        await receive()
+        return
+    await _no_lifespan(scope, receive, send)
 
-    with HandlerClient(asgi.handler(app)) as client:
+
+def test_a_lifespan_that_ends_without_a_word():
+    with HandlerClient(asgi.handler(_silent_lifespan)) as client:
         assert client.invoke(sources.url()).http.text == "ok"
+
+
+def test_a_lifespan_that_ends_without_a_word_and_is_required():
+    client = HandlerClient(asgi.handler(_silent_lifespan, lifespan="on"))
+    with pytest.raises(LifespanFailed, match=r'ended without lifespan\.startup\.complete.* lifespan="auto" or "off"'):
+        client.__enter__()
 
 
 @pytest.mark.parametrize("when", ["startup", "shutdown"])

@@ -24,9 +24,9 @@ def found(rule: str, line: int = 1) -> Finding:
 
 def test_what_was_read_is_not_gone_because_it_ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     known = Baseline.of([found("LMI101"), found("RUN101"), found("RUN102")], tmp_path)
-    ran = Ran((found("RUN101"),), 7, Mode.TASK, 16, "again")
-    monkeypatch.setattr("polylambda.check.dynamic.run", lambda options, tell: ran)
     options = RunOptions("app.handler", (b"{}",), root=tmp_path)
+    ran = Ran((found("RUN101"),), 7, Mode.TASK, 16, "again", options)
+    monkeypatch.setattr("polylambda.check.dynamic.run", lambda options, tell: ran)
     report = Assessment(tmp_path, RULE, baseline=known).run(options, print)
     assert (report.findings, report.known, [entry.rule for entry in report.gone]) == ((), 1, ["RUN102"])
     assert (report.ran, report.reproduce) == ("16 invocations, mode task, seed 7", "again")

@@ -7,6 +7,7 @@ import importlib.util
 import inspect
 import string
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from polylambda.check.catalogue import RULES
 from polylambda.check.facts import Effect, canonical, facts_of, given_by
 from polylambda.check.facts.themes import ALIASES, FACTS, GIVES
 from polylambda.check.finding import Mode
+from polylambda.check.static import StaticOptions, check
 
 
 def rules_of(name: str) -> list[str]:
@@ -95,6 +97,61 @@ def test_thread_safety_of_aws():
     for name in ("boto3.resource", "boto3.Session"):
         [fact] = [fact for fact in facts_of(name) if fact.effect is Effect.UNSHAREABLE]
         assert fact.modes == (Mode.THREAD,)
+
+
+@pytest.mark.parametrize(
+    ("name", "modes"),
+    [
+        ("aws_lambda_powertools.utilities.batch.BatchProcessor", (Mode.THREAD,)),
+        ("aws_lambda_powertools.utilities.batch.base.AsyncBatchProcessor", (Mode.THREAD,)),
+        ("aws_lambda_powertools.metrics.Metrics", (Mode.TASK, Mode.THREAD)),
+        ("aws_lambda_powertools.metrics.EphemeralMetrics", (Mode.TASK, Mode.THREAD)),
+    ],
+)
+def test_what_powertools_keeps_is_for_one_invocation(name: str, modes: tuple[Mode, ...]):
+    [fact] = facts_of(name)
+    assert (fact.effect, fact.rule, fact.modes) == (Effect.UNSHAREABLE, "LMI403", modes)
+    assert given_by(name) == canonical(name)
+
+
+_POWERTOOLS = """\
+from aws_lambda_powertools import Metrics, single_metric
+from aws_lambda_powertools.metrics import EphemeralMetrics
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+
+processor = BatchProcessor(event_type=EventType.SQS)
+metrics = Metrics(namespace="orders")
+
+
+def record(each):
+    return each.body
+
+
+def batch(event, context):
+    return process_partial_response(event=event, record_handler=record, processor=processor, context=context)
+
+
+@metrics.log_metrics
+def handler(event, context):
+    metrics.add_dimension(name="tenant", value=event["tenant"])
+
+
+def safe(event, context):
+    with single_metric(name="order", unit="Count", value=1, namespace="orders") as metric:
+        metric.add_dimension(name="tenant", value=event["tenant"])
+    own = EphemeralMetrics(namespace="orders")
+    own.add_metric(name="order", unit="Count", value=1)
+    own.flush_metrics()
+    mine = BatchProcessor(event_type=EventType.SQS)
+    return process_partial_response(event=event, record_handler=record, processor=mine, context=context)
+"""
+
+
+@pytest.mark.parametrize(("handler", "lines"), [("batch", [5]), ("handler", [6]), ("safe", [])])
+def test_what_powertools_keeps_is_found_where_it_is_made(tmp_path: Path, handler: str, lines: list[int]):
+    (tmp_path / "app.py").write_text(_POWERTOOLS)
+    checked = check(StaticOptions((f"app.{handler}",), tmp_path))
+    assert [(each.rule, each.line) for each in checked.findings] == [("LMI403", line) for line in lines]
 
 
 @pytest.mark.parametrize(

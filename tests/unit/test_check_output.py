@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -54,9 +55,8 @@ def test_text(report: Report):
         f"    task: {RULES['LMI101'].why[Mode.TASK]}",
         "    called: handler (app.py:4) > keep (src/sto re.py:1)",
         "    fix: keep it per invocation",
-        "    more: docs/rules/LMI101.md",
+        "    more: polylambda check --explain LMI101",
         "",
-        "polylambda check --explain RULE tells all about a rule",
         "2 findings in 2 files; 3 files read",
     ]
     assert "    seen: first\n" in printed(report, Format.TEXT)
@@ -81,9 +81,65 @@ def test_text_tells_how_to_see_it_again(report: Report):
     ran = replace(
         report, findings=(SEEN,), files=None, ran="64 invocations, seed 7", reproduce="polylambda check --seed 7"
     )
-    *_, again, _, summary = printed(ran, Format.TEXT).splitlines()
+    *_, again, summary = printed(ran, Format.TEXT).splitlines()
     assert again == "again: polylambda check --seed 7"
     assert summary == "1 finding in 1 file; 64 invocations, seed 7"
+    assert printed(replace(ran, findings=()), Format.TEXT) == "no findings; 64 invocations, seed 7\n"
+
+
+def test_text_tells_how_much_was_followed(report: Report):
+    nothing = replace(report, findings=(), handlers=3, followed=41)
+    assert printed(nothing, Format.TEXT) == "no findings; 3 files read; 3 handlers, 41 functions followed\n"
+    one = replace(report, findings=(), handlers=1, followed=1)
+    assert printed(one, Format.TEXT) == "no findings; 3 files read; 1 handler, 1 function followed\n"
+    assert printed(nothing, Format.GITHUB).endswith("3 handlers, 41 functions followed\n")
+    data = json.loads(printed(nothing, Format.JSON))
+    assert (data["handlers"], data["followed"]) == (3, 41)
+
+
+def test_text_has_the_problems(report: Report):
+    text = printed(replace(report, findings=(), problems=("app.py could not be followed",)), Format.TEXT)
+    assert text == "problem: app.py could not be followed\nno findings; 3 files read; 1 problem\n"
+
+
+def test_text_tells_what_is_the_same_once(report: Report):
+    again = replace(FINDING, column=9, message="module global CACHE is changed")
+    other = replace(FINDING, column=13, fix="something else")
+    lines = printed(replace(report, findings=(FINDING, again, other)), Format.TEXT).splitlines()
+    assert lines[lines.index("  2:9  LMI101  module global CACHE is changed") :] == [
+        "  2:9  LMI101  module global CACHE is changed",
+        "    2 | CACHE[1] = x",
+        "    called: handler (app.py:4) > keep (src/sto re.py:1)",
+        "",
+        "  2:13  LMI101  module global CACHE is written",
+        "    2 | CACHE[1] = x",
+        "    called: handler (app.py:4) > keep (src/sto re.py:1)",
+        "    fix: something else",
+        "",
+        "3 findings in 1 file; 3 files read",
+    ]
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_text_is_wrapped_on_a_narrow_terminal_only(report: Report, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    command = "polylambda check --run app.handler --seed 7 --invocations 16"
+    long = replace(FINDING, fix="keep it per invocation, in a ContextVar or in an argument of the function")
+    report = replace(report, findings=(long,), reproduce=command)
+    terminal = Terminal()
+    print_report(report, Format.TEXT, terminal)
+    lines = re.sub(r"\x1b\[\d*(?:;\d+)*m", "", terminal.getvalue()).splitlines()
+    at = lines.index("    fix: keep it per invocation, in")
+    assert lines[at + 1 : at + 3] == ["        a ContextVar or in an argument", "        of the function"]
+    assert f"again: {command}" in lines  # for copying
+    assert all(len(line) <= 40 for line in lines if "again: " not in line)
+    assert f"    fix: {long.fix}\n" in printed(report, Format.TEXT)
 
 
 def test_brackets_are_no_markup(report: Report):
@@ -122,7 +178,7 @@ def test_github(report: Report):
     assert "a marker: 100%25, of another" in first
     assert "first%0Asecond" in first
     assert problem == "::warning title=polylambda check::x.py: no"
-    assert summary == "2 findings in 2 files; 3 files read"
+    assert summary == "2 findings in 2 files; 3 files read; 1 problem"
 
 
 def test_github_properties_are_escaped(report: Report):

@@ -12,7 +12,10 @@ import pytest
 import polylambda
 from polylambda.errors import ConfigurationError
 from polylambda.package import archive, limits, own, pruning, stage
+from polylambda.package.kind import Kind
+from polylambda.package.label import FILE
 from polylambda.package.limits import MIB
+from polylambda.package.output import check_output
 from polylambda.package.stage import Weight
 
 
@@ -121,6 +124,19 @@ def test_too_large_names_the_heaviest():
     limits.check_unzipped(250 * MIB, weights)
 
 
+def test_own_code_that_is_too_large_names_its_files():
+    weights, files = [Weight("your code", 300 * MIB)], [Weight("model.bin", 299 * MIB), Weight("app.py", MIB)]
+    with pytest.raises(
+        ConfigurationError, match=r"heaviest are your code \(300.*; of your code model\.bin \(299\.0 MiB\)"
+    ):
+        limits.check_unzipped(300 * MIB, weights, files)
+
+
+def test_files_by_weight(tmp_path: Path):
+    write(tmp_path, {"a.py": "1", "b.bin": "12", "six.py": "123"})
+    assert stage.files_of(stage.entries_of(tmp_path), ["a.py", "b.bin"]) == [Weight("b.bin", 2), Weight("a.py", 1)]
+
+
 def test_sizes_for_people():
     assert [limits.in_mib(size) for size in (0, 1024, MIB, 2 * MIB + MIB // 2)] == [
         "0.0 KiB",
@@ -128,6 +144,53 @@ def test_sizes_for_people():
         "1.0 MiB",
         "2.5 MiB",
     ]
+
+
+# Where it may be written
+
+
+def place(tmp_path: Path, kind: Kind, name: str) -> None:
+    check_output(kind, tmp_path / name, tmp_path / "project")
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Path:
+    (tmp_path / "project").mkdir()
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "nothing").touch()
+    write(tmp_path, {f"image/task/{FILE}": "", "image/Dockerfile": "", "other/task/a.py": "", "other/Dockerfile": ""})
+    write(tmp_path, {"app.py": "pass"})
+    for name, content in {"ours.zip": FILE, "theirs.zip": "app.py"}.items():
+        with zipfile.ZipFile(tmp_path / name, "w") as file:
+            file.writestr(content, "")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        *((Kind.IMAGE, name) for name in ("new", "empty", "image")),
+        *((Kind.ZIP, name) for name in ("new", "nothing", "ours.zip")),
+    ],
+)
+def test_place_where_nothing_is_lost(places: Path, kind: Kind, name: str):
+    place(places, kind, name)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "message"),
+    [
+        (Kind.IMAGE, "other", "did not make: remove it, or name another place, such as -o build/image"),
+        (Kind.IMAGE, "project", "the folder with the project in it"),
+        (Kind.IMAGE, "app.py", "which is a file, and image makes a folder"),
+        (Kind.ZIP, "app.py", "did not make: remove it, or name another place, such as -o build/function.zip"),
+        (Kind.ZIP, "theirs.zip", "did not make"),
+        (Kind.LAYER, "empty", "which is a folder, and layer makes a file"),
+    ],
+)
+def test_place_where_something_else_is(places: Path, kind: Kind, name: str, message: str):
+    with pytest.raises(ConfigurationError, match=message):
+        place(places, kind, name)
 
 
 # Archives

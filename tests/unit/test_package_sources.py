@@ -1,17 +1,23 @@
 from __future__ import annotations
 
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from polylambda.errors import ConfigurationError
+from polylambda.package.label import FILE, TASK_FOLDER
 from polylambda.package.sources import code_root, copy_sources, source_files
 
 BELONGS = [
     "app.py",
+    "assets/fonts.zip",
+    "assets/x.mk",
     "data/prices.csv",
     "events/__init__.py",
+    "events/more/order.json",
+    "requirements_dir/a.txt",
     "shop/__init__.py",
     "shop/build/plan.py",
     "shop/view.html",
@@ -85,6 +91,90 @@ def test_include_of_what_is_ignored_and_hidden(project: Path):
         *(".env", "shop/.hidden", "shop/__init__.py", "shop/build/plan.py", "shop/tests/data.json"),
         *("shop/view.html", "shop/view_test.py"),
     ]
+
+
+def test_environment_file_is_taken_by_its_name_only(project: Path):
+    assert ".env" not in names(project, include=["*", ".env*", ".*"])
+    assert ".env" in names(project, include=[".env"])
+
+
+def test_what_looks_like_a_secret(project: Path):
+    for name in ("prod.env", "shop/tls.key", "ca.pem"):
+        (project / name).touch()
+    remarks: list[str] = []
+    source_files(project, exclude=["ca.pem"], remark=remarks.append)
+    assert [remark.partition(" is in it and looks like a secret")[0] for remark in remarks] == [
+        "prod.env",
+        "shop/tls.key",
+    ]
+    assert "--exclude prod.env" in remarks[0]
+
+
+def test_what_is_ignored_without_a_repository(project: Path):
+    (project / ".gitignore").write_text("/data\nshop/*.html\n")
+    assert names(project) == sorted(set(BELONGS) - {"data/prices.csv", "shop/view.html"})
+    found = source_files(project / "shop", project=project)
+    assert [str(path) for path in found] == ["__init__.py"]
+
+
+def test_git_that_fails(project: Path):
+    (project / ".git").mkdir()
+    (project / ".gitignore").write_text("data/\n")
+    with pytest.raises(ConfigurationError, match=r"git says 'fatal: not a git repository.*without \.git"):
+        names(project)
+
+
+def test_git_that_is_not_installed(project: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PATH", "")
+    assert names(project) == sorted(BELONGS)
+    (project / ".gitignore").write_text("data/\n")
+    with pytest.raises(ConfigurationError, match="git cannot be run"):
+        names(project)
+
+
+@pytest.mark.parametrize("repository", [True, False])
+def test_links_that_lead_nowhere_and_back(project: Path, repository: bool):
+    if repository:
+        git(project, "init")
+    (project / ".gitignore").write_text("data/\nenvironment/\n")
+    (project / "gone").symlink_to("nowhere")
+    (project / "loop").symlink_to(".")
+    remarks: list[str] = []
+    found = [str(path) for path in source_files(project, remark=remarks.append)]
+    assert found == sorted(set(BELONGS) - {"data/prices.csv"})
+    assert sorted(remarks) == [
+        "gone was left out: it is a link to nowhere, which is not there.",
+        "loop was left out: it is a link to a folder that it is in itself.",
+    ]
+
+
+def test_what_is_ignored_stays_so_through_a_link(project: Path):
+    git(project, "init")
+    (project / ".gitignore").write_text("shop/view.html\n")
+    (project / "again").symlink_to("shop")
+    assert [name for name in names(project) if name.startswith("again/")] == [
+        "again/__init__.py",
+        "again/build/plan.py",
+    ]
+
+
+def test_what_was_made_before(project: Path):
+    for name in (f"image/{TASK_FOLDER}/{FILE}", "image/Dockerfile", f"unpacked/{FILE}", "unpacked/app.py"):
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).touch()
+    for name, content in {"release.bin": FILE, "fonts.bin": "sans.ttf"}.items():
+        with zipfile.ZipFile(project / name, "w") as file:
+            file.writestr(content, "")
+    remarks: list[str] = []
+    found = [str(path) for path in source_files(project, remark=remarks.append)]
+    assert found == sorted([*BELONGS, "fonts.bin"])
+    assert [remark.partition(" was left out")[0] for remark in remarks] == ["image", "release.bin", "unpacked"]
+
+
+def test_patterns_go_name_by_name(project: Path):
+    assert "shop/build/plan.py" in names(project, exclude=["shop/*.py"])
+    assert "shop/__init__.py" not in names(project, exclude=["shop/*.py"])
+    assert "shop/build/plan.py" not in names(project, exclude=["shop/**/*.py"])
 
 
 def test_link_to_a_folder_is_followed(project: Path, tmp_path_factory: pytest.TempPathFactory):

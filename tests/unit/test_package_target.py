@@ -31,6 +31,14 @@ def test_no_such_python(python: str):
         target_of(python, "x86_64")
 
 
+def test_newer_than_any_runtime():
+    with pytest.raises(
+        ConfigurationError, match=r"--python is '3\.99', and Lambda's newest runtime is python3\.\d+: .*boot"
+    ):
+        target_of("3.99", "x86_64")
+    assert target_of("3.99", "x86_64", own_system=True).python == "3.99"
+
+
 def test_no_such_architecture():
     with pytest.raises(ConfigurationError, match="--arch is 'mips': Lambda has x86_64 and arm64"):
         target_of("3.13", "mips")
@@ -85,6 +93,31 @@ def test_where_requirements_are(tmp_path: Path, files: list[str], chosen: str):
     for name in files:
         (tmp_path / name).touch()
     assert read_manifest(tmp_path).requirements == tmp_path / chosen
+
+
+@pytest.mark.parametrize(
+    ("files", "unread"),
+    [
+        (
+            {"requirements.txt": "", "pyproject.toml": '[project]\ndependencies = ["six"]'},
+            ("[project] of pyproject.toml",),
+        ),
+        (
+            {"uv.lock": "", "requirements.txt": "", "pyproject.toml": '[project]\ndependencies = ["six"]'},
+            ("requirements.txt",),
+        ),
+        (
+            {"pyproject.toml": '[tool.poetry.dependencies]\npython = "3"\nsix = "*"'},
+            ("[tool.poetry.dependencies] of pyproject.toml",),
+        ),
+        ({"pyproject.toml": '[tool.poetry.dependencies]\npython = "3"', "requirements.txt": ""}, ()),
+        ({"pyproject.toml": '[project]\ndependencies = ["six"]'}, ()),
+    ],
+)
+def test_dependencies_that_are_not_read(tmp_path: Path, files: dict[str, str], unread: tuple[str, ...]):
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    assert read_manifest(tmp_path).unread == unread
 
 
 def test_pyproject_that_is_no_toml(tmp_path: Path):

@@ -160,6 +160,52 @@ def test_what_a_failed_build_prints():
     assert len(message) < 600
 
 
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        (
+            "error: Building source distributions is disabled",
+            "what requirements.in requires is only known when it is built",
+        ),
+        (
+            "cause: Because pyyaml was not found in the cache and you require pyyaml\nhint: the network was disabled",
+            "pyyaml is not in uv's cache, and uv may not use the network",
+        ),
+        (
+            "error: Hash-checking is required, but no trusted hash was provided for: `msgspec`",
+            "requirements.in requires a hash of everything, and has none of msgspec",
+        ),
+        (
+            "error: In `--require-hashes` mode, all requirements must have a hash, but none were provided for: six==1",
+            "requirements.in requires a hash of everything, and has none of six",
+        ),
+        (
+            "Because msgspec>=0.19.0 has no usable wheels and polylambda==0.1.0 depends on msgspec>=0.19",
+            "polylambda does not run on Python 3.13 on arm64, for msgspec",
+        ),
+    ],
+)
+def test_what_uv_says_in_a_sentence(said: str, message: str):
+    assert dependencies._explain(said, TARGET, Path("requirements.in")).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("__editable__.common-1.pth", "/home/me/common"),
+        ("common-1.dist-info/direct_url.json", '{"url": "file:///home/me/common", "dir_info": {"editable": true}}'),
+    ],
+)
+def test_link_that_got_in(tmp_path: Path, name: str, text: str):
+    (tmp_path / "six-1.dist-info").mkdir()
+    (tmp_path / "six-1.dist-info" / "direct_url.json").write_text('{"url": "file:///six", "dir_info": {}}')
+    dependencies._refuse_editable(tmp_path)
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text(text)
+    with pytest.raises(dependencies.ConfigurationError, match="^common would be a link to a folder of this machine"):
+        dependencies._refuse_editable(tmp_path)
+
+
 def test_link_to_this_machine(tmp_path: Path):
     requirements = tmp_path / "requirements.txt"
     requirements.write_text("six\n# -e is for development\n-e ../common\n")

@@ -71,8 +71,10 @@ class TestExample:
         assert orders.configuration == {
             "Runtime": "python3.13",
             "Handler": "app.handler",
+            "Architectures": ["x86_64"],
             "MemorySize": 2048,
             "Timeout": 10,
+            "Environment": {"Variables": {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/polylambda-wrapper"}},
             "Role": "arn:aws:iam::111122223333:role/Orders",
             "CapacityProviderConfig": {
                 "LambdaManagedInstancesCapacityProviderConfig": {
@@ -198,6 +200,48 @@ EventInvokeConfig:
             "Queue is skipped: a plane has no AWS::SQS::Queue",
             "Plain is skipped: it has no CapacityProviderConfig, and a plane runs nothing else",
         )
+
+    @pytest.mark.parametrize("first", [True, False])
+    def test_a_layer_with_polylambda_only_is_not_missed(self, write, first: bool):
+        layer = "  Runtime: {Type: AWS::Serverless::LayerVersion}\n"
+        properties = (
+            "Layers: [!Ref Runtime]\nEnvironment: {Variables: {AWS_LAMBDA_EXEC_WRAPPER: /opt/polylambda-wrapper}}"
+        )
+        text = function(properties, "" if first else layer)
+        assert read(write(text.replace("Resources:\n", f"Resources:\n{layer}") if first else text)).remarks == ()
+
+    @pytest.mark.parametrize(
+        ("layers", "wrapper", "remarks"),
+        [
+            (
+                "!Ref Runtime, !Ref Other",
+                "/opt/polylambda-wrapper",
+                [
+                    "F: a plane has no use for Layers",
+                    "Runtime is skipped: a plane has no AWS::Serverless::LayerVersion",
+                    "Other is skipped: a plane has no AWS::Serverless::LayerVersion",
+                ],
+            ),
+            (
+                "!Ref Runtime",
+                "/opt/polylambda-wrapper",
+                ["Other is skipped: a plane has no AWS::Serverless::LayerVersion"],
+            ),
+            (
+                "!Ref Runtime",
+                "/opt/otel-instrument",
+                [
+                    "F: a plane has no use for Layers",
+                    "Runtime is skipped: a plane has no AWS::Serverless::LayerVersion",
+                    "Other is skipped: a plane has no AWS::Serverless::LayerVersion",
+                ],
+            ),
+        ],
+    )
+    def test_other_layers_are_named(self, write, layers: str, wrapper: str, remarks: list[str]):
+        more = "  Runtime: {Type: AWS::Serverless::LayerVersion}\n  Other: {Type: AWS::Serverless::LayerVersion}"
+        properties = f"Layers: [{layers}]\nEnvironment: {{Variables: {{AWS_LAMBDA_EXEC_WRAPPER: {wrapper}}}}}"
+        assert list(read(write(function(properties, more))).remarks) == remarks
 
     def test_conditions_leave_resources_out(self, write):
         text = """

@@ -4,9 +4,11 @@ Mangum knows how API Gateway (REST APIs, HTTP APIs in both formats), function UR
 and how they want an answer described. What it reads of an event is taken from it, but for this:
 
 - `raw_path` is given, and `root_path`, of which `path` is a part, as ASGI 3 and the frameworks have it;
-- headers that end at each hop are left out, cookies of a REST API are joined by semicolons, and what is Latin-1 in the
-  event is Latin-1 in the scope;
+- headers that end at each hop are left out, repeated headers of API Gateway are lines of their own, cookies are joined by
+  semicolons, and what is Latin-1 in the event is Latin-1 in the scope;
 - the client of a load balancer is the last address that it was told, not all of them; one that is not told is None;
+- a body that is said to be base64 has to be it;
+- events of authorisers and of VPC Lattice, which look like requests, are refused;
 - events that lack something, or whose Host is an IPv6 address, are requests nevertheless.
 """
 
@@ -15,6 +17,7 @@ and how they want an answer described. What it reads of an event is taken from i
 
 from __future__ import annotations
 
+import binascii
 import re
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, unquote
@@ -46,6 +49,7 @@ TEXT_TYPES = (
 """Parts of content types whose bodies are told as text, if they are UTF-8; all others as base64."""
 
 _DROPPED = HOP_BY_HOP | {b"expect"}  # it was answered before the event was made
+_AUTHORISED = frozenset({"methodArn", "routeArn"})  # what an authoriser is asked about, beside the request
 _DIFFICULT = frozenset({"host", "x-forwarded-port"})
 _AS_IS = "/%:@!$&'()*+,;=~-._"  # of a path, RFC 3986: percent-encoded already, or never to be
 
@@ -107,6 +111,11 @@ class Events:
             kind = next((each for each in _KINDS if each.infer(event, context, self._config)), None)
         if kind is _HttpApi and event["version"] == "2.0" and "http" not in event["requestContext"]:
             kind = None  # of VPC Lattice, whose events Mangum would take for those of an HTTP API
+        if kind is not None and "type" in event and not event.keys().isdisjoint(_AUTHORISED):
+            raise UnmarshalError(
+                "the event asks an authoriser for a decision and is no HTTP request to answer: give the authoriser a handler "
+                f"of its own: {_shown(event)}"
+            )
         if kind is None:
             raise UnmarshalError(
                 f"the event is no HTTP request of API Gateway, a load balancer or a function URL: {_shown(event)}"
@@ -114,7 +123,7 @@ class Events:
         mangum = kind(event, context, self._config)
         try:
             scope = _scope(mangum)
-            body = mangum.body
+            body = _body(mangum)
             _correct(scope, mangum.event, self._root)
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             raise UnmarshalError(f"the event is no complete HTTP request: {error!r}: {_shown(event)}") from error
@@ -164,6 +173,18 @@ class Request:
         if head.is_bodiless and not any(name == b"content-type" for name, _ in lines):
             told.get("headers", {}).pop("content-type", None)  # Mangum's own: a cache would take it for the content's
         return told
+
+
+def _body(mangum: Any) -> bytes:
+    body = mangum.event.get("body")
+    if not body or not mangum.event.get("isBase64Encoded"):
+        return mangum.body
+    try:
+        return binascii.a2b_base64(body, strict_mode=True)
+    except ValueError as error:
+        raise UnmarshalError(
+            f"the body of the event is no base64, as isBase64Encoded says: {error}: {body!r:.80}"
+        ) from error
 
 
 def _scope(mangum: Any) -> Scope:
@@ -226,9 +247,8 @@ def _correct(scope: Scope, event: Mapping[str, Any], root: str) -> None:
     scope["root_path"] = root
     scope["path"] = unquote(path)
     scope["raw_path"] = quote(path, safe=_AS_IS).encode()
-    lines = scope["headers"] = _lines(scope["headers"])
-    if "multiValueHeaders" in event:
-        _join_cookies(lines, event["multiValueHeaders"] or {})
+    told: dict[str, Any] | None = event.get("multiValueHeaders")
+    lines = scope["headers"] = _lines(_apart(scope["headers"], told) if told else scope["headers"])
     address = (scope.get("client") or ("",))[0]
     address = address.rpartition(",")[2].strip() if address else None
     scope["client"] = (address, 0) if address else None
@@ -252,12 +272,24 @@ def _latin1(value: bytes) -> bytes:
         return value
 
 
-def _join_cookies(lines: Lines, headers: Mapping[str, list[str]]) -> None:
-    """HTTP/2 sends cookies one by one; in one line they are separated by semicolons, not commas."""
-    for name, values in headers.items():
-        if name.lower() == "cookie" and len(values) > 1:
-            lines[:] = [line for line in lines if line[0] != b"cookie"]
-            lines.append((b"cookie", _latin1("; ".join(values).encode())))
+def _apart(headers: list[list[bytes]], told: Mapping[str, Any]) -> list[list[bytes]]:
+    """Give each value of a repeated header a line, where Mangum joins them by commas or takes the last.
+
+    HTTP/2 sends cookies one by one; they become one line, joined by semicolons (RFC 9113, section 8.2.3).
+    """
+    values: dict[bytes, list[bytes]] = {}
+    for name, each in told.items():
+        if isinstance(each, list):
+            values.setdefault(name.lower().encode(), []).extend(
+                str(value).encode() for value in each if value is not None
+            )
+    repeated = {name: each for name, each in values.items() if len(each) > 1}
+    if not repeated:
+        return headers
+    if b"cookie" in repeated:
+        repeated[b"cookie"] = [b"; ".join(repeated[b"cookie"])]
+    lines = [line for line in headers if line[0] not in repeated]
+    return lines + [[name, value] for name, each in repeated.items() for value in each]
 
 
 def _server(lines: Lines, told: tuple[str, int]) -> tuple[str, int] | None:

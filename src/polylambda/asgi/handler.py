@@ -70,7 +70,7 @@ class AsgiHandler:
         """Run the application for one event.
 
         Raises:
-            UnmarshalError: the event is no HTTP request.
+            UnmarshalError: the event is no HTTP request, or its body is not what it is said to be.
             RuntimeError: the application ended without a complete answer.
             Exception: the application's own.
         """
@@ -120,8 +120,9 @@ def handler(
             RESPONSE_STREAM`, `ResponseTransferMode: STREAM`): the event does not show whether they are, and each mode is
             gibberish to the other. None: as `POLYLAMBDA_INVOKE_MODE` says, `buffered` (the default, as it is AWS's) or
             `response_stream`. Load balancers and HTTP APIs always get whole responses.
-        lifespan: `auto`: an application whose lifespan raises before it has started is taken to have none; `on`: it cannot
-            start; `off`: its lifespan is not run. One that says that its startup failed never starts.
+        lifespan: `auto`: an application whose lifespan raises or returns before it has said that it started is taken to
+            have none; `on`: it cannot start; `off`: its lifespan is not run. One that says that its startup failed never
+            starts.
         root_path: where the application is mounted, as its callers see it, such as the stage of an API, `/prod`, or the
             base path of a custom domain, whether or not the gateway leaves it in the path.
         text_types: parts of further content types whose buffered bodies are sent as text and not as base64.

@@ -20,7 +20,7 @@ MODES = (AUTO, ON, OFF)
 
 
 class LifespanFailed(Exception):
-    """The application said that it could not start, or end; the message is its own."""
+    """The application said that it could not start, or end, in its own words; or it did not say that it had started."""
 
 
 class Startup:
@@ -35,7 +35,7 @@ class Startup:
         Args:
             app: the application.
             state: what it begins with; it may add to it.
-            required: an application that has no lifespan cannot start.
+            required: an application whose lifespan raises, or ends, before it has said that it started cannot start.
         """
         self._app = app
         self._state = state
@@ -51,7 +51,7 @@ class Startup:
         """Start it.
 
         Raises:
-            LifespanFailed: it said that it could not start.
+            LifespanFailed: it said that it could not start, or said nothing when its lifespan is required.
             Exception: its own, when its lifespan is required.
         """
         self._task = asyncio.create_task(self._run(), name="asgi lifespan")
@@ -90,6 +90,12 @@ class Startup:
                 self._failure = error
             elif self._failure is None:
                 _log.info("the application has no lifespan: %r", error)
+        else:
+            if self._required and not self._started.is_set():
+                self._failure = LifespanFailed(
+                    "the application's lifespan ended without lifespan.startup.complete: make the application send it, or "
+                    'use lifespan="auto" or "off"'
+                )
         finally:
             self._started.set()
             self._ended.set()
