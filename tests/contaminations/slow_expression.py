@@ -3,11 +3,11 @@
 # mode: task
 # rule: RUN109
 # event: {"text": "aaaaaaaaaaaaaaaaaaaaa!"}
-# stall: 0.01
+# stall: 0.02
 import re
 
 WORDS = re.compile(r"(\w+\s?)*$")
 
 
 async def handler(event, context):
-    return {"matches": bool(WORDS.match(event["text"][:17] + "!"))}
+    return {"matches": bool(WORDS.match(event["text"][:19] + "!"))}

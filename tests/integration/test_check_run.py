@@ -66,11 +66,6 @@ class TestFinding:
         assert once == twice
         assert once.seed == 7
 
-    def test_has_a_seed_of_its_own_when_none_is_given(self, checker: Checker, tmp_path: Path):
-        ran = check(checker, tmp_path, LEAKING, seed=None)
-        assert f"--seed {ran.seed}" in ran.reproduce
-        assert any(str(ran.seed) in line for line in checker.said)
-
     def test_tells_a_deadlock_of_threads(self, checker: Checker, tmp_path: Path):
         source = """
 import threading
@@ -86,6 +81,60 @@ def handler(event, context):
         ran = check(checker, tmp_path, source, b'{"turn": true}', b'{"turn": false}', invocations=16)
         assert rules(ran) == {"RUN114"}
         assert "app.py:9 in handler" in "\n".join(ran.findings[0].evidence)
+
+    def test_tells_what_hangs_for_what_the_one_before_has_left(self, checker: Checker, tmp_path: Path):
+        source = """
+import threading
+
+lock = threading.Lock()
+
+def handler(event, context):
+    lock.acquire()
+    return 1
+"""
+        (finding,) = check(checker, tmp_path, source).findings
+        assert (finding.rule, finding.line) == ("RUN114", 7)
+        assert finding.message == "an invocation hangs for what one before it has left, and never ends"
+
+    def test_tells_what_fails_for_what_the_one_before_has_left(self, checker: Checker, tmp_path: Path):
+        source = """
+numbers = iter([1])
+
+def handler(event, context):
+    return list(numbers)[0]
+"""
+        (finding,) = check(checker, tmp_path, source).findings
+        assert (finding.rule, finding.line) == ("RUN114", 5)
+        assert finding.message == "an invocation fails with IndexError when it runs after others, and not by itself"
+
+    def test_tells_what_never_ends_among_others(self, checker: Checker, tmp_path: Path):
+        source = """
+import asyncio
+
+under_way = []
+
+async def handler(event, context):
+    under_way.append(1)
+    await asyncio.sleep(1)
+    while len(under_way) > 1:
+        await asyncio.sleep(0)
+    under_way.pop()
+    return "done"
+"""
+        (finding,) = check(checker, tmp_path, source, timeout=1).findings
+        assert finding.rule == "RUN114"
+
+    def test_is_where_the_user_wrote_it(self, checker: Checker, tmp_path: Path):
+        source = """
+from functools import partial
+
+def append(names, event, context):
+    names.append(event["name"])
+
+handler = partial(append, [])
+"""
+        (finding,) = check(checker, tmp_path, source, mode=Mode.PROCESS, invocations=16).findings
+        assert (finding.rule, finding.path, finding.line) == ("RUN108", "app.py", 4)
 
     def test_survives_a_handler_that_kills_its_process(self, checker: Checker, tmp_path: Path):
         source = """
@@ -173,6 +222,22 @@ def handler(event, context):
 """
         assert not check(checker, tmp_path, source).findings
 
+    def test_about_a_first_use_that_takes_time(self, checker: Checker, tmp_path: Path):
+        source = """
+import functools, time
+
+@functools.cache
+def table():
+    time.sleep(0.06)
+
+async def handler(event, context):
+    table()
+    return "done"
+"""
+        assert not check(checker, tmp_path, source, stall=0.03).findings
+        stalling = source.replace("@functools.cache", "")
+        assert rules(check(checker, tmp_path, stalling, stall=0.03)) == {"RUN109"}
+
     def test_about_a_lifespan_that_takes_time(self, checker: Checker, tmp_path: Path):
         source = """
 import asyncio, contextlib
@@ -224,9 +289,25 @@ async def handler(event, context):
         assert rules(check(checker, tmp_path, source, b"{}")) == {"RUN101"}
 
     def test_that_fail_by_themselves_are_mentioned(self, checker: Checker, tmp_path: Path):
-        ran = check(checker, tmp_path, LEAKING, b'{"nome": "Ada"}')
+        ran = check(
+            checker, tmp_path, "def handler(event, context):\n    return event['name']", b"{}", b'{"name": "Ada"}'
+        )
         assert not ran.findings
+        assert not ran.reproduce
         assert "the handler fails with event 1 also when it runs by itself: KeyError: 'name'" in checker.said
+
+    def test_that_hang_by_themselves_are_left_out(self, checker: Checker, tmp_path: Path):
+        source = """
+import asyncio
+
+async def handler(event, context):
+    if event.get("wait"):
+        await asyncio.Event().wait()
+    return "done"
+"""
+        ran = check(checker, tmp_path, source, b'{"name": "Ada"}', b'{"wait": true}')
+        assert not ran.findings
+        assert "event 2 is never answered (it is at app.py:6 in handler); it is left out" in checker.said
 
 
 class TestRefusal:
@@ -239,3 +320,35 @@ class TestRefusal:
     def test_of_a_mode_that_does_not_fit(self, checker: Checker, tmp_path: Path):
         with pytest.raises(ConfigurationError, match="async def, which does not run in thread mode"):
             check(checker, tmp_path, LEAKING, mode=Mode.THREAD)
+
+    @pytest.mark.parametrize(
+        ("body", "reason"),
+        [
+            ("raise ValueError('boom')", "it fails with every event also by itself, first with ValueError: boom"),
+            ("os._exit(3)", r"event 1 ends the process \(exit status 3\)"),
+            ("sys.exit('bye')", "event 1 ends the process with SystemExit: bye"),
+            ("threading.Event().wait()", r"event 1 is never answered \(it is at app.py:5 in handler\)"),
+            ("while True: pass", r"event 1 is never answered \(it is at app.py:5 in handler\)"),
+        ],
+    )
+    def test_of_a_handler_that_answers_nothing(self, checker: Checker, tmp_path: Path, body: str, reason: str):
+        source = f"""
+import os, sys, threading
+
+def handler(event, context):
+    {body}
+"""
+        with pytest.raises(
+            ConfigurationError, match=rf"app\.handler cannot be checked, {reason}.*give an --event that"
+        ):
+            check(checker, tmp_path, source, timeout=1)
+
+    def test_of_what_takes_too_long(self, checker: Checker, tmp_path: Path):
+        source = """
+import subprocess
+
+def handler(event, context):
+    subprocess.run(["sleep", "0.1"])  # no clock of ours
+"""
+        with pytest.raises(ConfigurationError, match=r"did not get through 64 invocations within 1\.6 s: give fewer"):
+            check(checker, tmp_path, source, invocations=64, concurrency=1, timeout=0.4)

@@ -26,7 +26,7 @@ from polylambda.handlers import compile_handler
 from polylambda.settings import Settings
 from scripts import conformance_tools
 from tests.integration import fences
-from tests.integration.transcript import Step, Terminal, blocks, steps_of
+from tests.integration.transcript import PLAIN_PYTEST, Step, Terminal, blocks, steps_of
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -170,7 +170,7 @@ def variables(folder: Path) -> dict[str, str]:
     shim = folder / "aws.sh"
     shim.write_text(f'aws() {{ {conformance_tools.AWS_CLI_PYTHON} -m awscli "$@"; }}\n')
     # A page may change a module twice within a second, which bytecode would not notice.
-    return {"BASH_ENV": str(shim), "PYTHONDONTWRITEBYTECODE": "1"}
+    return {**PLAIN_PYTEST, "BASH_ENV": str(shim), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def test_examples_in_docstrings():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -15,9 +16,10 @@ from typing import Any
 
 import pytest
 
+from polylambda.cli.commands import app
 from scripts import conformance_tools
 from tests.environment import Environment, Program, eventually
-from tests.integration.transcript import Terminal, blocks, steps
+from tests.integration.transcript import PLAIN_PYTEST, Terminal, blocks, steps
 
 ROOT = Path(__file__).parent.parent.parent
 EXAMPLES = ROOT / "examples"
@@ -25,6 +27,13 @@ FOLDERS = sorted(path.parent.name for path in EXAMPLES.glob("*/app.py"))
 FILES = ("README.md", "app.py", "requirements.txt", "test_app.py")
 SECTIONS = ["Run locally", "Test", "Package", "Deploy", "Clean up"]
 SHARED = {"hello_json", "streaming", "background_tasks"}  # they have one template together
+
+OWN_TESTS = "python -m pytest -q"
+# Of those that need nothing but polylambda two are packaged, as a layer and as a zip, and testing_levels by its own tests.
+PACKAGED_ALIKE = {
+    *("background_tasks", "streaming", "json_logging", "middleware_and_lifespan", "migration", "tenants"),
+    "testing_levels",
+}
 
 NEEDS_AWS = re.compile(r"(sam|cdk|aws) ")
 LOCAL_AWS = re.compile(r"--endpoint-url http://127\.0\.0\.1:")
@@ -62,21 +71,42 @@ def test_readme(folder: str, tmp_path: Path):
     found = steps(copy / "README.md")
     assert any(step.serves for step in found)
     assert any(step.output for step in found)
-    assert any(step.command.startswith("python -m pytest") for step in found)
+    assert OWN_TESTS in [step.command for step in found]
     assert any(step.command.startswith("polylambda package") for step in found)
     with Terminal(copy, variables(folder)) as terminal:
         for step in found:
-            if not NEEDS_AWS.match(step.command) or LOCAL_AWS.search(step.command):
+            if NEEDS_AWS.match(step.command) and not LOCAL_AWS.search(step.command):
+                continue
+            if folder in PACKAGED_ALIKE and step.command.startswith("polylambda package"):
+                app.parse_args(shlex.split(step.command)[1:], print_error=False, exit_on_error=False)
+            elif "-m pytest" not in step.command or step.command == OWN_TESTS:  # a part of them would be a second run
                 terminal.run(step)
+
+
+def test_what_is_packaged_for_all():
+    """What the others need is what these need, who are packaged and tried; their own code is in the zip, or beside it."""
+    of = {folder: (EXAMPLES / folder / "requirements.txt").read_text() for folder in FOLDERS}
+    packaged = {of[folder] for folder in FOLDERS if folder not in PACKAGED_ALIKE}
+    assert {of[folder] for folder in PACKAGED_ALIKE} <= packaged
+    commands = {
+        step.command
+        for folder in FOLDERS
+        if folder not in PACKAGED_ALIKE
+        for step in steps(EXAMPLES / folder / "README.md")
+        if step.command.startswith("polylambda package")
+    }
+    assert any("--kind layer" in command for command in commands)
+    assert any("--check" in command for command in commands)
 
 
 def variables(folder: str) -> dict[str, str]:
     """For the one whose libraries do not go with those of the other examples: its environment comes first."""
     if folder != "s3_async":
-        return {}
+        return PLAIN_PYTEST
     if not conformance_tools.AIOBOTOCORE_PYTHON.exists():
         pytest.fail(f"{conformance_tools.AIOBOTOCORE_PYTHON} is missing: run `make tools`.", pytrace=False)
-    return {"PATH": f"{conformance_tools.AIOBOTOCORE_PYTHON.parent}{os.pathsep}{os.environ['PATH']}"}
+    path = f"{conformance_tools.AIOBOTOCORE_PYTHON.parent}{os.pathsep}{os.environ['PATH']}"
+    return {**PLAIN_PYTEST, "PATH": path}
 
 
 def copied(folder: str, tmp_path: Path) -> Path:
@@ -89,7 +119,8 @@ def copied(folder: str, tmp_path: Path) -> Path:
 
 def run_own_tests(folder: Path) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    environ = {**os.environ, **PLAIN_PYTEST}
+    done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -17,7 +17,7 @@ import pytest
 from polylambda.cli import main
 from polylambda.errors import ConfigurationError
 from polylambda.package import project
-from tests.integration.transcript import Terminal, steps_of
+from tests.integration.transcript import PLAIN_PYTEST, Terminal, steps_of
 
 ROOT = Path(__file__).parent.parent.parent
 FILES = {
@@ -37,7 +37,7 @@ def lent(folder: Path) -> Path:
 
 
 def make(folder: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    environ = {**os.environ, **variables}
+    environ = {**os.environ, **PLAIN_PYTEST, **variables}
     # Of the `make` that runs these tests:
     for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
         environ.pop(name, None)

@@ -15,9 +15,11 @@ from typing import NamedTuple
 import pytest
 
 from polylambda.cli import main
+from polylambda.package import interpreters
 from polylambda.package.label import FILE
 from polylambda.package.scripts import WRAPPER
 
+CHECKOUT = Path(__file__).parents[2]
 PACKAGE = [sys.executable, "-c", "import sys; from polylambda.cli import main; sys.exit(main())", "package"]
 HERE = "{}.{}".format(*sys.version_info)
 
@@ -116,6 +118,14 @@ def test_built_and_told_of(package: Run, project: Path):
     assert not any(name.startswith("polylambda/cli") or "direct_url" in name for name in found)
 
 
+def test_other_commands_start_without_it():
+    program = (
+        "import sys, polylambda.cli.package; print([name for name in sys.modules if 'polylambda.package' in name])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "['polylambda.package', 'polylambda.package.kind']\n"
+
+
 def test_dry_run_writes_nothing(package: Run, project: Path):
     done = package("--dry-run")
     assert done.returncode == 0, done.stderr
@@ -141,6 +151,68 @@ def test_locked_versions(package: Run, project: Path):
     done = package("--python", HERE)
     assert done.returncode == 0, done.stderr
     assert "six 1.16.0" in done.stdout
+
+
+def test_lock_file_that_is_out_of_date(package: Run, project: Path):
+    text = (
+        f'[project]\nname = "shop"\nversion = "1"\nrequires-python = ">={HERE}"\ndependencies = ["polylambda", "six"]\n'
+    )
+    source = f'[tool.uv.sources]\npolylambda = {{path = "{CHECKOUT}"}}\n'
+    (project / "pyproject.toml").write_text(text + source)
+    uv = [sys.executable, "-m", "uv", "lock", "--quiet", "--python", sys.executable]
+    subprocess.run(uv, check=True, timeout=50)
+    done = package("--python", HERE)
+    assert done.returncode == 0, done.stderr
+    assert "six 1" in done.stdout
+    (project / "pyproject.toml").write_text(text.replace('"six"', '"six<1.17"') + source)
+    done = package("--python", HERE)
+    assert done.returncode == 2
+    assert "uv.lock does not have what pyproject.toml names by now: bring it up to date with uv lock" in done.stderr
+
+
+@pytest.mark.parametrize("requirement", [f"polylambda[asgi] @ {CHECKOUT.as_uri()}", "-r {folder}/base.txt"])
+def test_polylambda_from_a_path(package: Run, project: Path, requirement: str):
+    (project / "base.txt").write_text(f"polylambda[asgi] @ {CHECKOUT.as_uri()}\n")
+    (project / "requirements.txt").write_text(requirement.format(folder=project))
+    done = package("-o", "a.zip")
+    assert done.returncode == 0, done.stderr
+    assert {"mangum/__init__.py", "polylambda/__main__.py"} <= names("a.zip")
+    assert not any(name.startswith("polylambda/cli") for name in names("a.zip"))
+
+
+def test_polylambda_from_a_path_in_pyproject(package: Run, project: Path):
+    (project / "pyproject.toml").write_text(
+        f'[project]\nname = "shop"\nversion = "1"\ndependencies = ["polylambda[asgi]"]\n'
+        f'[tool.uv.sources]\npolylambda = {{path = "{CHECKOUT}", editable = true}}\n'
+    )
+    assert package("--python", HERE, "-o", "a.zip").returncode == 0
+    assert {"mangum/__init__.py", "polylambda/__main__.py"} <= names("a.zip")
+
+
+def test_link_in_a_nested_requirements_file(package: Run, project: Path):
+    (project / "base.txt").write_text("-e ./library\n")
+    (project / "requirements.txt").write_text("-r base.txt\n")
+    done = package()
+    assert done.returncode == 2
+    assert "base.txt has '-e ./library', a link to a folder of this machine" in done.stderr
+
+
+def test_dependencies_of_poetry(package: Run, project: Path):
+    with (project / "pyproject.toml").open("a") as file:
+        file.write('[tool.poetry.dependencies]\nsix = "*"\n')
+    done = package()
+    assert done.returncode == 2
+    assert "dependencies are in [tool.poetry.dependencies] of pyproject.toml, which is not read" in done.stderr
+    (project / "requirements.txt").write_text("six==1.17.0\n")
+    assert "The dependencies are those of requirements.txt; [tool.poetry" in package("--dry-run").stdout
+
+
+def test_hash_of_everything(package: Run, project: Path):
+    (project / "requirements.txt").write_text(
+        "--require-hashes\nsix==1.17.0 --hash=sha256:4721f391ed90541fddacab5acf947aa0d3dc7d27b2e1e8eda2be8970586c3274\n"
+    )
+    assert "requires a hash of everything, and has none of msgspec" in package().stderr
+    assert package("--no-wrapper").returncode == 0
 
 
 def test_without_what_lambda_has(package: Run, project: Path):
@@ -172,7 +244,13 @@ def test_package_that_may_be_built_here(package: Run, project: Path):
         (["--python", "3.9"], "--python is '3.9'"),
         (["--arch", "mips"], "--arch is 'mips'"),
         (["--requirements", "none.txt"], "there is no file none.txt"),
-        (["--python", "3.97", "--compile"], "--compile needs Python 3.97 on this machine, which has none"),
+        (
+            ["--kind", "image", "--python", "3.97", "--compile"],
+            "--compile needs Python 3.97 on this machine, which has none",
+        ),
+        (["--python", "3.99", "--no-wrapper", "--dry-run"], "--python is '3.99', and Lambda's newest runtime is"),
+        (["--check", "--dry-run"], "--check runs what --dry-run does not make"),
+        (["-o", "app.py"], "-o is 'app.py', where there is something that `polylambda package` did not make"),
         (["--event", "{}"], "--event is for --check"),
         (["--kind", "image", "--no-wrapper"], "--no-wrapper is for --kind zip, with a layer"),
         (["--interpreter", "python3"], "--interpreter is for --kind bootstrap"),
@@ -271,13 +349,15 @@ def test_layer_and_what_goes_without(package: Run, check: Run, project: Path):
     assert done.returncode == 0, done.stderr
 
 
-def test_what_can_be_tried_here(check: Run, project: Path):
+def test_what_can_be_tried_here(check: Run, project: Path, monkeypatch: pytest.MonkeyPatch):
+    find = interpreters.find
+    monkeypatch.setattr(interpreters, "find", lambda minor: None if minor == "3.14" else find(minor))
     other = "arm64" if os.uname().machine == "x86_64" else "x86_64"
-    (project / "pyproject.toml").write_text(f'[tool.polylambda]\npython = "3.97"\narchitecture = "{other}"\n')
+    (project / "pyproject.toml").write_text(f'[tool.polylambda]\npython = "3.14"\narchitecture = "{other}"\n')
     done = check("--event", '{"do": ""}')
     assert done.returncode == 0, done.stderr
     assert f"so it is made for that, and not for {other}" in done.stderr
-    assert f"this machine has no Python 3.97, so it is made for the {HERE} that is here" in done.stderr
+    assert f"this machine has no Python 3.14, so it is made for the {HERE} that is here" in done.stderr
 
 
 def test_artifact_for_another_machine(check: Run):
@@ -293,6 +373,28 @@ def test_image(package: Run, check: Run, project: Path):
     done = check("build/image", "--event", '{"do": ""}')
     assert done.returncode == 0, done.stderr
     assert "_HANDLER" not in json.loads(done.stdout)["path"]
+
+
+def test_image_where_something_else_is(package: Run, project: Path):
+    (project / "task").mkdir()
+    for name in ("Dockerfile", "task/a.py"):
+        (project / name).write_text("mine")
+    for out in (".", "task"):
+        assert package("--kind", "image", "-o", out).returncode == 2
+    assert [(project / name).read_text() for name in ("Dockerfile", "task/a.py")] == ["mine", "mine"]
+
+
+def test_image_is_not_in_the_next(package: Run, project: Path):
+    for out in ("image", "other"):
+        assert package("--kind", "image", "-o", out).returncode == 0
+    assert not (project / "other" / "task" / "image").exists()
+
+
+@pytest.mark.parametrize("do", ["", "raise"])
+def test_what_to_do_next_is_said_after_the_check(check: Run, do: str):
+    done = check("-o", "a.zip", "--event", json.dumps({"do": do}))
+    said = done.stderr.find("aws lambda create-function")
+    assert (said > done.stderr.find("it started and answered") > 0) if not do else said == -1
 
 
 def test_artifact_that_something_else_made(check: Run, project: Path, built: Path, tmp_path: Path):

@@ -25,6 +25,9 @@ _READY = re.compile(r"ready in|Ctrl-C, or polylambda down")  # the local server,
 _ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
 _DEFAULT_ADDRESS = re.compile(r"http://127\.0\.0\.1:(7000|9400)\b")
 
+PLAIN_PYTEST = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "-p polylambda.testing.plugin"}
+"""For tests that readers run, who have pytest and polylambda: the plugins of our own tests take seconds to import."""
+
 
 @dataclass
 class Step:

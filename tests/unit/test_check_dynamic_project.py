@@ -47,6 +47,6 @@ class Handler:
 
 def test_definitions():
     project = Project(str(Path(__file__).parent))
-    assert project.definition(Handler())[2] == "Handler.handle"
-    assert project.definition(test_definitions)[2] == "test_definitions"
-    assert project.definition(json.dumps)[0] == str(Path(json.__file__).resolve())
+    assert project.definition(Handler(), "app.handler")[2] == "Handler.handle"
+    assert project.definition(test_definitions, "app.handler")[2] == "test_definitions"
+    assert project.definition(json.dumps, "app.handler")[0] == str(Path(json.__file__).resolve())

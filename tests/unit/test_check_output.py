@@ -95,6 +95,8 @@ def test_text_tells_how_much_was_followed(report: Report):
     assert printed(nothing, Format.GITHUB).endswith("3 handlers, 41 functions followed\n")
     data = json.loads(printed(nothing, Format.JSON))
     assert (data["handlers"], data["followed"]) == (3, 41)
+    [invocation] = sarif(nothing)["invocations"]
+    assert invocation["properties"]["summary"].endswith("3 handlers, 41 functions followed")
 
 
 def test_text_has_the_problems(report: Report):

@@ -318,3 +318,123 @@ def test_ruff_itself_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
             return os.path.exists(event["path"])  # noqa: ASYNC240
     """
     assert lines(tmp_path, source, Mode.TASK) == [(4, "ASYNC240")]
+
+
+def test_functions_that_are_followed_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(
+        "def a(): ...\ndef b(): a(); a()\ndef unused(): ...\ndef handler(event, context): b()"
+    )
+    assert check(StaticOptions(("app.handler",), tmp_path)).followed == 3
+
+
+def chain(length: int) -> str:
+    links = [f"def f{each}(): f{each + 1}()" for each in range(length)]
+    return "\n".join(["S = []", *links, f"def f{length}(): S.append(1)", "def handler(event, context): f0()"])
+
+
+def test_a_long_chain_of_calls_is_followed_to_its_end(tmp_path: Path) -> None:
+    assert lines(tmp_path, chain(150)) == [(152, "LMI101")]
+
+
+def test_what_is_beyond_a_limit_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(chain(400))
+    deep = check(StaticOptions(("app.handler",), tmp_path))
+    assert deep.problems == (
+        "calls within calls are followed 200 deep: what `f199` (app.py:201) calls from there is not checked",
+    )
+    ways = "\n".join(f"class C{each}: ..." for each in range(40))
+    calls = "; ".join(f"note(C{each}())" for each in range(40))
+    (tmp_path / "app.py").write_text(f"{ways}\ndef note(it): ...\ndef handler(event, context): {calls}")
+    wide = check(StaticOptions(("app.handler",), tmp_path))
+    assert wide.problems == ("`note` (app.py:41) is called in more than 32 different ways: the others are not checked",)
+    functions = "\n".join(f"def g{each}(): ..." for each in range(60))
+    table = ", ".join(f"'{each}': g{each}" for each in range(60))
+    source = f"{functions}\nTABLE = {{{table}}}\ndef handler(event, context): TABLE[event['x']]()"
+    (tmp_path / "app.py").write_text(source)
+    many = check(StaticOptions(("app.handler",), tmp_path))
+    assert many.problems == ("what is called at app.py:62 may be one of more than 47: the others are not checked",)
+
+
+def test_a_file_that_ruff_fails_on_does_not_stop_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def ask(files: list[Path]) -> dict[Path, list[linter.Diagnosis]]:
+        asked.append(len(files))
+        if any(file.name == "b.py" for file in files):
+            raise linter.Failed("its stack overflowed")
+        return {file: [linter.Diagnosis("ASYNC230", 1, 1, "opens a file")] for file in files}
+
+    monkeypatch.setattr(linter, "_ask", ask)
+    for name in "abc":
+        (tmp_path / f"{name}.py").write_text(f"async def f(): return {name!r}")
+    source = "import a, b, c\n\nasync def handler(event, context):\n    await a.f(), await b.f(), await c.f()\n"
+    (tmp_path / "app.py").write_text(source)
+    options = StaticOptions(("app.handler",), tmp_path, Mode.TASK, tmp_path / "cache")
+    checked = check(options)
+    assert [each.path for each in checked.findings] == ["a.py", "c.py"]
+    assert checked.problems == ("b.py is not checked by ruff, which failed: its stack overflowed",)
+    (tmp_path / "c.py").write_text("async def f(): return 1")
+    assert check(options).problems == checked.problems
+    assert asked[0] == 4
+
+
+def test_the_names_of_many_files_go_to_ruff_in_commands_that_are_not_too_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+
+    def ask(files: list[Path]) -> dict[Path, list[linter.Diagnosis]]:
+        asked.append([file.name for file in files])
+        return {file: [] for file in files}
+
+    monkeypatch.setattr(linter, "_ask", ask)
+    monkeypatch.setattr(linter, "_LONGEST", 2 * len(str(tmp_path / "a.py")) + 2)
+    for name in "abc":
+        (tmp_path / f"{name}.py").write_text("def f(): ...")
+    assert lines(tmp_path, "import a, b, c\ndef handler(event, context): a.f(), b.f(), c.f()") == []
+    assert sorted(map(len, asked)) == [1, 1, 2]
+
+
+def test_a_path_is_shown_as_its_template_makes_it(tmp_path: Path) -> None:
+    source = """
+        def handler(event, context):
+            open("/tmp/%s.json" % "fixed", "w")
+            open("/tmp/%s-%02d%%.json" % ("a", 3), "w")
+            open("/tmp/%s-%s.json" % ("a", event["id"]), "w")
+    """
+    shown = [each.message.rpartition(": ")[2] for each in findings(tmp_path, source)]
+    assert shown == ["/tmp/fixed.json", "/tmp/a-3%.json"]
+
+
+def test_a_handler_of_an_error_is_followed(tmp_path: Path) -> None:
+    source = """
+        from fastapi import FastAPI
+        from polylambda.asgi import handler as make
+
+        app = FastAPI()
+        failed = {}
+
+        @app.exception_handler(ValueError)
+        async def on_error(request, error):
+            failed["path"] = request.url.path
+
+        handler = make(app)
+    """
+    assert lines(tmp_path, source, Mode.TASK) == [(9, "LMI101")]
+
+
+def test_a_decorator_that_gives_nothing_that_can_be_called_hides_nothing(tmp_path: Path) -> None:
+    source = """
+        from elsewhere import maker
+
+        seen = []
+
+        @maker
+        def logged(function):
+            return function.registered
+
+        @logged
+        def handler(event, context):
+            seen.append(event)
+    """
+    assert lines(tmp_path, source) == [(11, "LMI101")]

@@ -105,3 +105,43 @@ def test_handlers_of_both_kinds_are_checked_each_in_its_mode(tmp_path: Path) -> 
         ("second.py", 5, "LMI101"),
         ("second.py", 6, "ASYNC251"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (b"def handler(", "bad.py cannot be parsed: '(' was never closed, line 1"),
+        (b"name = '\xe9'", "bad.py cannot be parsed: (unicode error)"),
+        (b"#" * 1_000_001, "bad.py is not checked: it has more than a million bytes"),
+    ],
+)
+@pytest.mark.parametrize("target", ["bad.handler", "bad.py", "bad"])
+def test_it_is_said_why_a_file_cannot_be_checked(tmp_path: Path, source: bytes, said: str, target: str) -> None:
+    (tmp_path / "bad.py").write_bytes(source)
+    with pytest.raises(ConfigurationError) as raised:
+        check(StaticOptions((target,), tmp_path))
+    assert str(raised.value).startswith(said)
+
+
+def test_an_object_without_a_name_is_found_where_a_runtime_runs_it(tmp_path: Path) -> None:
+    source = """
+from polylambda import LambdaManagedRuntime
+
+class Shop:
+    async def handle(self, event, context):
+        self.last = event
+
+LambdaManagedRuntime(Shop()).run()
+"""
+    write(tmp_path, app=source)
+    checked = check(StaticOptions(("app.py",), tmp_path))
+    assert [(each.name, each.line, each.mode) for each in checked.handlers] == [("app.Shop", 8, Mode.TASK)]
+    assert [(each.line, each.rule) for each in checked.findings] == [(6, "LMI106")]
+
+
+def test_a_handler_that_leads_to_no_function_of_the_project_is_a_problem(tmp_path: Path) -> None:
+    write(tmp_path, app="from elsewhere import Application\n\nhandler = Application()\n")
+    checked = check(StaticOptions(("app.handler",), tmp_path))
+    (problem,) = checked.problems
+    assert problem.startswith("app.handler leads to no function of the project, so nothing was checked: ")
+    assert checked.followed == 0

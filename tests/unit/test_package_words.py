@@ -165,7 +165,7 @@ def test_what_a_failed_build_prints():
     [
         (
             "error: Building source distributions is disabled",
-            "what requirements.in requires is only known when it is built",
+            "requirements.in has what is only known when it is built",
         ),
         (
             "cause: Because pyyaml was not found in the cache and you require pyyaml\nhint: the network was disabled",
@@ -202,7 +202,7 @@ def test_link_that_got_in(tmp_path: Path, name: str, text: str):
     dependencies._refuse_editable(tmp_path)
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_text(text)
-    with pytest.raises(dependencies.ConfigurationError, match="^common would be a link to a folder of this machine"):
+    with pytest.raises(dependencies.ConfigurationError, match=r"^common would be a link to a folder of this machine"):
         dependencies._refuse_editable(tmp_path)
 
 

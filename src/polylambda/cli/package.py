@@ -12,18 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
-from polylambda.cli import package_report as report
 from polylambda.cli.event import read_event
 from polylambda.errors import ConfigurationError
-from polylambda.local.options import Options, runtime_environment
-from polylambda.package import interpreters
-from polylambda.package.build import Kind, Order, build
-from polylambda.package.dependencies import Dependencies
-from polylambda.package.manifest import DEFAULT_HANDLER, read_manifest
-from polylambda.package.next_steps import next_steps
-from polylambda.package.target import ARCHITECTURES, machine_of, target_of
+from polylambda.package.kind import Kind
 
 if TYPE_CHECKING:
+    from polylambda.cli import package_report as report
+    from polylambda.package.build import Built, Order
     from polylambda.package.manifest import Manifest
     from polylambda.package.target import Target
 
@@ -59,8 +54,6 @@ Exit status:
 _Switch = Annotated[bool, Parameter(negative=(), show_default=False)]
 _Many = Annotated[list[str] | None, Parameter(negative=())]
 _Seconds = Annotated[float, Parameter(validator=Number(gt=0))]
-
-_OUT = {Kind.ZIP: "function.zip", Kind.BOOTSTRAP: "bootstrap.zip", Kind.IMAGE: "image", Kind.LAYER: "layer.zip"}
 
 
 def mount(app: App) -> None:
@@ -118,11 +111,19 @@ def package(
         env_file: file of KEY=VALUE lines for the function's environment during --check.
         timeout: seconds that start and invocation may take during --check.
     """
+    # All that builds and runs is imported here, so that other commands start without it.
+    from polylambda.cli import package_report as report
+    from polylambda.package.build import Order, build
+    from polylambda.package.dependencies import Dependencies
+    from polylambda.package.manifest import read_manifest
+    from polylambda.package.target import target_of
+
     _refuse(
         no_wrapper and kind is not Kind.ZIP,
         "--no-wrapper is for --kind zip, with a layer that brings what it leaves out",
     )
     _refuse(interpreter is not None and kind is not Kind.BOOTSTRAP, "--interpreter is for --kind bootstrap")
+    _refuse(check and dry_run, "--check runs what --dry-run does not make")
     for name, given in {"--event": event, "--layer": layer, "--env-file": env_file}.items():
         _refuse(bool(given) and not check, f"{name} is for --check")
     manifest = read_manifest(Path.cwd())
@@ -143,7 +144,7 @@ def package(
         target=target,
         handler="" if kind is Kind.LAYER else _handler(handler, manifest),
         root=manifest.root,
-        out=output or Path("build", _OUT[kind]),
+        out=output or Path("build", kind.usual_name),
         dependencies=Dependencies(
             requirements=_requirements(requirements) or (None if kind is Kind.LAYER else manifest.requirements),
             own=not no_wrapper,
@@ -156,16 +157,25 @@ def package(
         prune=not no_prune,
         interpreter=interpreter,
         dry_run=dry_run,
+        notes=() if requirements is not None or kind is Kind.LAYER else _unread(manifest),
     )
     if check and output is None:
         return _check_in_passing(replace(order, target=_possible(target, python=python, arch=arch)), trial)
     built = build(order, report.progress)
-    template = next(
-        (path for name in ("template.yaml", "template.yml") if (path := manifest.root / name).is_file()), None
-    )
-    name = "polylambda" if kind is Kind.LAYER else manifest.name
-    report.show(built, [] if dry_run else next_steps(order, name, zipped=built.zipped, template=template), aside=check)
-    return trial.run(order.out, python=target.python) if check and not dry_run else 0
+    report.show(built, aside=check)
+    status = trial.run(order.out, python=target.python) if check else 0
+    if status == 0 and not dry_run:
+        report.show_steps(_next_steps(built, manifest), aside=check)
+    return status
+
+
+def _next_steps(built: Built, manifest: Manifest) -> list[tuple[str, str]]:
+    from polylambda.package.next_steps import next_steps
+
+    templates = (manifest.root / name for name in ("template.yaml", "template.yml"))
+    template = next((path for path in templates if path.is_file()), None)
+    name = "polylambda" if built.order.kind is Kind.LAYER else manifest.name
+    return next_steps(built.order, name, zipped=built.zipped, template=template)
 
 
 def _refuse(wrong: bool, message: str) -> None:
@@ -175,15 +185,22 @@ def _refuse(wrong: bool, message: str) -> None:
 
 def _check_in_passing(order: Order, trial: report.Trial) -> int:
     """Build where nobody sees it, and try it."""
+    from polylambda.cli import package_report as report
+    from polylambda.package.build import build
+
     with tempfile.TemporaryDirectory(prefix="polylambda-package-") as folder:
-        passing = replace(order, out=Path(folder, _OUT[order.kind]))
+        passing = replace(order, out=Path(folder, order.kind.usual_name))
         built = build(passing, report.progress)
-        report.show(replace(built, order=replace(passing, out=Path(passing.out.name))), [], aside=True)
+        report.show(replace(built, order=replace(passing, out=Path(passing.out.name))), aside=True)
         return trial.run(passing.out, python=order.target.python)
 
 
 def _possible(target: Target, *, python: str | None, arch: str | None) -> Target:
     """Return a target that can be tried on this machine, as far as the command line did not insist on another."""
+    from polylambda.cli import package_report as report
+    from polylambda.package import interpreters
+    from polylambda.package.target import ARCHITECTURES, machine_of, target_of
+
     here = machine_of(platform.machine())
     if arch is None and target.machine != here and here in ARCHITECTURES.values():
         report.progress(f"this machine is {here}, so it is made for that, and not for {target.architecture}")
@@ -196,6 +213,8 @@ def _possible(target: Target, *, python: str | None, arch: str | None) -> Target
 
 
 def _handler(given: str | None, manifest: Manifest) -> str:
+    from polylambda.package.manifest import DEFAULT_HANDLER
+
     handler = given or manifest.handler
     if not handler:
         raise ConfigurationError(
@@ -211,6 +230,19 @@ def _requirements(path: Path | None) -> Path | None:
     return path
 
 
+def _unread(manifest: Manifest) -> tuple[str, ...]:
+    """Return a note on what names dependencies and is not read; it is an error when nothing else names any."""
+    if not manifest.unread:
+        return ()
+    names = " and ".join(manifest.unread)
+    if manifest.requirements is None:
+        raise ConfigurationError(
+            f"the project's dependencies are in {names}, which is not read: write them to requirements.txt (poetry export -o "
+            "requirements.txt, for example), or into [project] of pyproject.toml"
+        )
+    return (f"The dependencies are those of {manifest.requirements.name}; {names} was not read.",)
+
+
 def _event(source: str | None, manifest: Manifest) -> bytes | None:
     if source is not None:
         return read_event(source)
@@ -220,6 +252,8 @@ def _event(source: str | None, manifest: Manifest) -> bytes | None:
 def _variables(env_file: Path | None) -> dict[str, str]:
     if env_file is None:
         return {}
+    from polylambda.local.options import Options, runtime_environment
+
     inherited = runtime_environment(Options())
     changed = runtime_environment(Options(env_file=env_file))
     return {name: value for name, value in changed.items() if inherited.get(name) != value}

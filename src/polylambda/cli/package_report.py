@@ -34,8 +34,8 @@ def progress(text: str) -> None:
     _console(sys.stderr).print(Text(f"{text} ...", "dim"))
 
 
-def show(built: Built, steps: Sequence[tuple[str, str]], *, aside: bool = False) -> None:
-    """Print what was built, and what may be done next; `aside`: to stderr, for something else is the result."""
+def show(built: Built, *, aside: bool = False) -> None:
+    """Print what was built; `aside`: to stderr, for something else is the result."""
     order, console = built.order, _console(sys.stderr if aside else sys.stdout)
     parts = [(weight.size, weight.name) for weight in built.weights[:_SHOWN]]
     if others := built.weights[_SHOWN:]:
@@ -50,6 +50,11 @@ def show(built: Built, steps: Sequence[tuple[str, str]], *, aside: bool = False)
         console.print(f"{in_mib(size):>11}  {name}")
     for note in built.notes:
         console.print(Text(note, "dim"))
+
+
+def show_steps(steps: Sequence[tuple[str, str]], *, aside: bool = False) -> None:
+    """Print what may be done next; `aside`: to stderr, for something else is the result."""
+    console = _console(sys.stderr if aside else sys.stdout)
     for purpose, command in steps:
         console.print(Text.assemble((f"{purpose}:\n", "dim"), f"  {command}"))
 

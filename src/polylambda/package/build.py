@@ -5,12 +5,13 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from polylambda.package import archive, bundle, compiling, dependencies, image, limits, pruning, scripts, sources, stage
+from polylambda.package.kind import Kind
 from polylambda.package.label import Label
+from polylambda.package.output import check_output
 
 if TYPE_CHECKING:
     from polylambda.package.dependencies import Dependencies
@@ -24,15 +25,6 @@ LAYER = "/opt"
 OWN_CODE = "your code"
 SCRIPTS = "scripts"
 _BUNDLED = "Python"
-
-
-class Kind(StrEnum):
-    """What is made."""
-
-    ZIP = "zip"
-    BOOTSTRAP = "bootstrap"
-    IMAGE = "image"
-    LAYER = "layer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +44,7 @@ class Order:
         prune: leave out what wheels bring along that no function needs.
         interpreter: the Python to bundle; None: the one that suits best.
         dry_run: write nothing.
+        notes: what the user should know already, a sentence each.
     """
 
     kind: Kind
@@ -66,6 +59,7 @@ class Order:
     prune: bool = True
     interpreter: Path | None = None
     dry_run: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def takes_over(self) -> bool:
@@ -110,13 +104,15 @@ class _Build:
         self._folder = folder / "stage"
         self._python = folder / "python"
         self._progress = progress
-        self._notes: list[str] = []
+        self._notes = list(order.notes)
+        self._own_files: list[str] = []
         self._packages = self._folder / "python" if order.kind is Kind.LAYER else self._folder
 
     def run(self) -> Built:
         order, folder = self._order, self._folder
-        root = order.root if order.kind is Kind.LAYER else sources.code_root(order.root, order.handler)
         # What may be refused at once comes first.
+        root = order.root if order.kind is Kind.LAYER else sources.code_root(order.root, order.handler)
+        check_output(order.kind, order.out, order.root)
         compiler = compiling.compiler(order.target) if order.compile else None
         if order.kind is Kind.BOOTSTRAP:
             self._bundle()
@@ -147,13 +143,11 @@ class _Build:
 
     def _copy(self, root: Path) -> None:
         order = self._order
-        out = order.out.resolve()
-        files = [
-            name
-            for name in sources.source_files(root, exclude=order.exclude, include=order.include)
-            if not (path := (root / name).resolve()).is_relative_to(out) and path != out
-        ]
+        files = sources.source_files(
+            root, exclude=order.exclude, include=order.include, project=order.root, remark=self._notes.append
+        )
         sources.copy_sources(root, files, self._folder)
+        self._own_files = [str(name) for name in files]
 
     def _bundle(self) -> None:
         self._progress(f"bundling {self._order.target}")
@@ -184,7 +178,7 @@ class _Build:
         unzipped = sum(entry.size for entry in entries)
         zipped = 0
         if order.kind is not Kind.IMAGE:
-            limits.check_unzipped(unzipped, weights)
+            limits.check_unzipped(unzipped, weights, stage.files_of(entries, self._own_files))
         if not order.dry_run:
             if order.kind is Kind.IMAGE:
                 image.write_context(entries, order.target, order.handler, order.out)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import shutil
 import subprocess
@@ -16,6 +18,8 @@ from polylambda.package import own
 from polylambda.settings import environment
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from polylambda.package.target import Target
 
 _NO_WHEEL = re.compile(
@@ -23,7 +27,14 @@ _NO_WHEEL = re.compile(
 )
 _SOURCE_ONLY = re.compile(r"Building source distributions for `([\w.\-]+)` is disabled")
 _EDITABLE = re.compile(r"^\s*(?:-e|--editable)[ =].*$", re.MULTILINE)
+_INCLUDED = re.compile(r"^\s*(?:-r|--requirement)[ =]*(\S+)", re.MULTILINE)
 _NOT_FOUND = re.compile(r"Because (\S+) was not found")
+_NOT_IN_CACHE = re.compile(r"Because (\S+) was not found in the cache|network was disabled")
+_BUILDS_PROJECT = "Building source distributions is disabled"
+_CONFLICT = f"conflicting URLs for package `{own.NAME}`"
+_WITHOUT_HASH = re.compile(r"(?:Hash-checking is required|In `--require-hashes` mode), .*?: `?([\w.\-]+)")
+_EXTRAS = re.compile(rf"(?<![\w.]){own.NAME}\s*\[([\w\s,.\-]+)\]")
+_STALE = "needs to be updated, but `--locked`"
 _INSTALLED = re.compile(r"^ \+ ([\w.\-]+)==(\S+)", re.MULTILINE)
 
 _LONG = 400
@@ -57,26 +68,31 @@ def install(wanted: Dependencies, target: Target, folder: Path) -> list[tuple[st
     if wanted.requirements is None and not wanted.own:
         return []
     uv = find_uv()
-    with tempfile.TemporaryDirectory(prefix="polylambda-package-") as work:
-        words: list[str] = []
-        if wanted.requirements is not None:
-            words += ["--requirement", str(_readable(uv, wanted.requirements, Path(work)))]
-        if wanted.own:
-            words.append(str(own.write_wheel(Path(work))))
+    with tempfile.TemporaryDirectory(prefix="polylambda-package-") as temporary:
+        work, words = Path(temporary), list[str]()
         without = wanted.without if wanted.own else (*wanted.without, own.NAME)
-        excludes = Path(work, "excludes.txt")
+        if wanted.requirements is not None:
+            words += ["--requirement", str(_readable(uv, wanted.requirements, without, work))]
+        wheel = _own_wheel(work) if wanted.own else None
+        if wheel is not None:
+            words += ["--requirement", str(wheel)]
+        excludes = work / "excludes.txt"
         excludes.write_text("".join(f"{name}\n" for name in without))
-        for name in wanted.from_source:
-            words += ["--no-binary", name]
-        done = run_uv(
-            uv,
+        words += [word for name in wanted.from_source for word in ("--no-binary", name)]
+        words = [
             *("pip", "install", "--target", str(folder), "--excludes", str(excludes), "--only-binary", ":all:"),
             *("--python", sys.executable, "--python-platform", target.platform, "--python-version", target.python),
             *("--no-compile-bytecode", "--no-progress", "--no-python-downloads", "--color", "never"),
             *words,
-        )
+        ]
+        done = run_uv(uv, *words)
+        if wheel is not None and wanted.requirements is not None and _CONFLICT in done.stderr:
+            # They name another polylambda, by a path perhaps. Not at once, for whom a dependency asks for extras loses them.
+            _add_extras(wheel, wanted.requirements)
+            done = run_uv(uv, *words, "--overrides", str(wheel))
     if done.returncode:
-        raise ConfigurationError(_explain(done.stderr, target))
+        raise ConfigurationError(_explain(done.stderr, target, wanted.requirements))
+    _refuse_editable(folder)
     (folder / ".lock").unlink(missing_ok=True)
     return sorted(_INSTALLED.findall(done.stderr))
 
@@ -110,31 +126,85 @@ def find_uv() -> str:
     return found
 
 
-def _readable(uv: str, requirements: Path, work: Path) -> Path:
+def _own_wheel(work: Path) -> Path:
+    """Write polylambda's wheel, and return a file that requires it."""
+    wheel, required = own.write_wheel(work), work / "own.txt"
+    # With its hash, for the user's file may ask for the hash of everything.
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    required.write_text(f"{own.NAME} @ {wheel.resolve().as_uri()} --hash=sha256:{digest}\n")
+    return required
+
+
+def _add_extras(required: Path, requirements: Path) -> None:
+    """Ask for the extras that the requirements ask for."""
+    found = (extra for text in _texts(requirements).values() for extra in _EXTRAS.findall(text))
+    extras = sorted({extra.strip() for each in found for extra in each.split(",")})
+    if extras:
+        text = required.read_text(encoding="utf-8")
+        required.write_text(text.replace(own.NAME, f"{own.NAME}[{','.join(extras)}]", 1))
+
+
+def _readable(uv: str, requirements: Path, without: Sequence[str], work: Path) -> Path:
     """Return requirements as `uv pip` takes them: a lock file is written out first."""
     if requirements.name != "uv.lock":
         _refuse_links(requirements)
         return requirements
     written = work / "requirements.txt"
+    # polylambda's own wheel comes with it; what polylambda needs is locked all the same.
     done = run_uv(
         uv,
-        *("export", "--frozen", "--no-dev", "--no-emit-project", "--no-hashes", "--no-progress", "--color", "never"),
+        *("export", "--locked", "--no-dev", "--no-emit-project", "--no-hashes", "--no-progress", "--color", "never"),
+        *("--no-editable", "--no-emit-package", own.NAME, *(word for name in without for word in ("--prune", name))),
         *("--project", str(requirements.parent), "--output-file", str(written)),
     )
+    if _STALE in done.stderr:
+        raise ConfigurationError(
+            f"{requirements} does not have what pyproject.toml names by now: bring it up to date with uv lock"
+        )
     if done.returncode:
         raise ConfigurationError(f"{requirements} cannot be used: {_last_sentence(done.stderr)}")
     return written
 
 
 def _refuse_links(requirements: Path) -> None:
-    try:
-        found = _EDITABLE.search(requirements.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{requirements} cannot be read: {error}") from error
-    if found is not None:
+    for path, text in _texts(requirements).items():
+        if found := _EDITABLE.search(text):
+            raise ConfigurationError(
+                f"{path.name} has {found[0].strip()!r}, a link to a folder of this machine: leave it away if it is the "
+                "project itself, whose files are taken anyway; else require the path or the name without -e"
+            )
+
+
+def _texts(requirements: Path) -> dict[Path, str]:
+    """Return the text of a file of requirements, and of those that it includes."""
+    texts: dict[Path, str] = {}
+    wanted = [requirements]
+    while wanted:
+        path = wanted.pop(0)
+        if path in texts:
+            continue
+        try:
+            texts[path] = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"{path} cannot be read: {error}") from error
+        named = (path.parent / name for name in _INCLUDED.findall(texts[path]))
+        wanted += [file for file in named if file.is_file()]  # it may be a URL, or uv says that it is missing
+    return texts
+
+
+def _refuse_editable(folder: Path) -> None:
+    """Refuse what is no more than a link to a folder of this machine, however it got in."""
+    names = {
+        path.name.removeprefix("__editable__").strip("_.").partition("-")[0]
+        for path in folder.glob("__editable__*.pth")
+    }
+    for path in folder.glob("*.dist-info/direct_url.json"):
+        about = json.loads(path.read_text(encoding="utf-8"))
+        if about.get("dir_info", {}).get("editable"):
+            names.add(path.parent.name.partition("-")[0])
+    if names:
         raise ConfigurationError(
-            f"{requirements.name} has {found[0].strip()!r}, a link to a folder of this machine: leave it away if it is the "
-            "project itself, whose files are taken anyway; else require the path or the name without -e"
+            f"{', '.join(sorted(names))} would be a link to a folder of this machine: require the path or the name without -e"
         )
 
 
@@ -142,18 +212,26 @@ def run_uv(uv: str, *words: str) -> subprocess.CompletedProcess[str]:
     """Run uv, with the user's configuration, quietly."""
     # A virtual environment that happens to be active has no say in what goes to Lambda.
     variables = environment(NO_COLOR="1", UV_NO_PROGRESS="1")
-    variables.pop("VIRTUAL_ENV", None)
+    for name in ("VIRTUAL_ENV", "UV_FROZEN", "UV_LOCKED"):
+        variables.pop(name, None)
     command = [uv, *words]
     return subprocess.run(  # noqa: S603 # no shell, and uv is the user's own
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", env=variables, check=False
     )
 
 
-def _explain(stderr: str, target: Target) -> str:
+def _explain(stderr: str, target: Target, requirements: Path | None = None) -> str:
     """Make a sentence of what uv says when it fails."""
-    text = " ".join(stderr.split())
+    text, file = " ".join(stderr.split()), requirements.name if requirements is not None else "the command line"
+    if match := _NOT_IN_CACHE.search(text):
+        return (
+            f"{match[1] or 'what is required'} is not in uv's cache, and uv may not use the network: unset UV_OFFLINE, or "
+            "set UV_FIND_LINKS to a folder with its wheel"
+        )
     if match := _NO_WHEEL.search(text):
         name = match[1]
+        if name == "msgspec" and f"{own.NAME}==" in text:
+            return f"polylambda does not run on {target}, for msgspec, which it needs, has no wheel for it: name another --python"
         return (
             f"{name}{match[2] or ''} has no wheel for {target} with glibc {target.glibc[0]}.{target.glibc[1]}: require a "
             f"version or a relative of it that has one (psycopg2-binary for psycopg2, say), have it built here with "
@@ -161,6 +239,16 @@ def _explain(stderr: str, target: Target) -> str:
         )
     if match := _SOURCE_ONLY.search(text):
         return _of_source(match[1])
+    if _BUILDS_PROJECT in text:
+        way_out = "have a folder that is required built here with --from-source NAME if it is pure Python"
+        if file == "pyproject.toml":
+            way_out += ", and write dynamic dependencies out: uv pip compile pyproject.toml -o requirements.txt"
+        return f"{file} has what is only known when it is built, which is not done unasked: {way_out}"
+    if match := _WITHOUT_HASH.search(text):
+        return (
+            f"{file} requires a hash of everything, and has none of {match[1]}, which it or polylambda needs: add "
+            "that with its hashes (uv pip compile --generate-hashes), or leave --require-hashes away"
+        )
     if match := _NOT_FOUND.search(text):
         return f"there is no package {match[1]} in the index: correct the requirement, or set UV_INDEX_URL to your own index"
     return f"the requirements cannot be met for {target}: {_last_sentence(stderr)}"

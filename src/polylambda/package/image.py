@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from polylambda.package import archive
+from polylambda.package.label import TASK_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from polylambda.package.stage import Entry
     from polylambda.package.target import Target
 
-TASK_FOLDER = "task"
-"""Where the files of /var/task are in the context."""
 LOCAL = "local"
 """The stage with AWS's runtime interface emulator."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILE = "polylambda-package.json"
+TASK_FOLDER = "task"
+"""Where an image's folder has the files of /var/task, and the note among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +54,24 @@ def read_label(folder: Path) -> Label | None:
         return None
     except (OSError, ValueError, TypeError) as error:
         raise ConfigurationError(f"{path} is not what `polylambda package` wrote: make the artifact anew") from error
+
+
+def is_artifact(path: Path) -> bool:
+    """Tell whether a file or a folder is what `polylambda package` made: there is the note in it.
+
+    Raises:
+        ConfigurationError: the file cannot be read.
+    """
+    if path.is_dir():
+        image = (path / "Dockerfile").is_file() and (path / TASK_FOLDER / FILE).is_file()
+        return image or (path / FILE).is_file()
+    try:
+        with path.open("rb") as file:
+            if file.read(2) != b"PK":  # as every zip file begins, and as few others do
+                return False
+            with zipfile.ZipFile(file) as archive:
+                return FILE in archive.namelist()
+    except zipfile.BadZipFile:
+        return False
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror or error}") from error

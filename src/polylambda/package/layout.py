@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from polylambda.errors import ConfigurationError
 from polylambda.package import archive, scripts
-from polylambda.package.image import TASK_FOLDER
-from polylambda.package.label import Label, read_label
+from polylambda.package.label import TASK_FOLDER, Label, read_label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,18 +20,29 @@ MAX_UPLOAD = 50 * MIB
 _NAMED = 5
 
 
-def check_unzipped(size: int, weights: Sequence[Weight]) -> None:
+def check_unzipped(size: int, weights: Sequence[Weight], own: Sequence[Weight] = ()) -> None:
     """Refuse what Lambda would refuse.
+
+    Args:
+        size: bytes of all files.
+        weights: the parts, heaviest first.
+        own: the project's own files, heaviest first; they are named if they are most of it.
 
     Raises:
         ConfigurationError: it is too large unpacked; the message names what is heaviest.
     """
     if size > MAX_UNZIPPED:
-        heaviest = ", ".join(f"{weight.name} ({in_mib(weight.size)})" for weight in weights[:_NAMED])
+        heaviest = _named(weights)
+        if sum(weight.size for weight in own) > size // 2:
+            heaviest = f"{heaviest}; of your code {_named(own)}"
         raise ConfigurationError(
             f"the package has {in_mib(size)} unpacked, and Lambda takes {in_mib(MAX_UNZIPPED)}; heaviest are {heaviest}: "
             "leave some out (--without, --exclude), or make an image (--kind image), which may have 10 GB"
         )
+
+
+def _named(weights: Sequence[Weight]) -> str:
+    return ", ".join(f"{weight.name} ({in_mib(weight.size)})" for weight in weights[:_NAMED])
 
 
 def in_mib(size: int) -> str:

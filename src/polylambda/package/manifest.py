@@ -30,6 +30,7 @@ class Manifest:
         architecture: from there; else the usual one.
         event: file that the package is tried with: from there, else event.json; None: there is none.
         requirements: the file that says what it depends on: uv.lock, requirements.txt or pyproject.toml; None: nothing.
+        unread: where else dependencies are named, which are not read.
     """
 
     root: Path
@@ -39,6 +40,7 @@ class Manifest:
     architecture: str
     event: Path | None
     requirements: Path | None
+    unread: tuple[str, ...] = ()
 
 
 def read_manifest(root: Path) -> Manifest:
@@ -53,6 +55,7 @@ def read_manifest(root: Path) -> Manifest:
         if key in _KEYS and not isinstance(value, str):
             raise ConfigurationError(f"{key} in {_SECTION} of pyproject.toml is {value!r}: it must be text")
     project = _table(pyproject, "project")
+    requirements = _requirements(root, project)
     default = DEFAULT_HANDLER if (root / "app.py").is_file() else ""
     return Manifest(
         root=root,
@@ -61,7 +64,8 @@ def read_manifest(root: Path) -> Manifest:
         python=own.get("python") or DEFAULT_PYTHON,
         architecture=own.get("architecture") or DEFAULT_ARCHITECTURE,
         event=_event(root, own.get("event")),
-        requirements=_requirements(root, project),
+        requirements=requirements,
+        unread=_unread(root, requirements, pyproject),
     )
 
 
@@ -71,6 +75,19 @@ def _requirements(root: Path, project: dict[str, Any]) -> Path | None:
             return root / name
     named = project.get("dependencies") or "dependencies" in (project.get("dynamic") or ())
     return root / "pyproject.toml" if named else None
+
+
+def _unread(root: Path, read: Path | None, pyproject: dict[str, Any]) -> tuple[str, ...]:
+    """Return what names dependencies besides the file that is read; a lock file has what pyproject.toml names."""
+    name = read.name if read is not None else ""
+    project, poetry = _table(pyproject, "project"), _table(_table(pyproject, "tool"), "poetry")
+    found = {
+        "requirements.txt": name != "requirements.txt" and (root / "requirements.txt").is_file(),
+        "[project] of pyproject.toml": name == "requirements.txt" and bool(project.get("dependencies")),
+        "[tool.poetry.dependencies] of pyproject.toml": bool(_table(poetry, "dependencies").keys() - {"python"}),
+        "Pipfile": (root / "Pipfile").is_file(),
+    }
+    return tuple(name for name, named in found.items() if named)
 
 
 def _event(root: Path, named: str | None) -> Path | None:

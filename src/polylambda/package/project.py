@@ -29,7 +29,7 @@ LOCAL = "local.mk"
 
 _RENAMED = {"gitignore": ".gitignore"}  # under its own name it would hide files of ours from git and from the wheel
 _ABOUT_LOCAL = (
-    "# About this machine only, so git ignores it. Without it, make takes python3, and polylambda from PyPI.\n"
+    "# About this machine only, so git ignores it. Without it, make takes python3, and must be told POLYLAMBDA_FROM.\n"
 )
 
 

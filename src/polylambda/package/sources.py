@@ -6,16 +6,19 @@ Left out are what git ignores, hidden files, virtual environments, tests, and wh
 from __future__ import annotations
 
 import fnmatch
-import os
 import shutil
-import subprocess
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from polylambda.errors import ConfigurationError
+from polylambda.package.candidates import candidates, walk
+from polylambda.package.label import is_artifact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from polylambda.package.candidates import Remark
 
 LEFT_OUT = (
     *("__pycache__", "*.pyc", ".*", "*.egg-info", "node_modules"),
@@ -41,6 +44,9 @@ LEFT_OUT_AT_TOP = (
 )
 """Names in the project's own folder: they build and describe it, or were built."""
 
+_ENVIRONMENT = ".env*"
+_SECRETS = ("*.env", "*.pem", "*.key")
+
 
 def code_root(root: Path, handler: str) -> Path:
     """Return the folder whose content goes to /var/task: the project's, or its `src` when the handler's module is there.
@@ -64,17 +70,34 @@ def code_root(root: Path, handler: str) -> Path:
     )
 
 
-def source_files(root: Path, *, exclude: Sequence[str] = (), include: Sequence[str] = ()) -> list[PurePosixPath]:
+def source_files(
+    root: Path,
+    *,
+    exclude: Sequence[str] = (),
+    include: Sequence[str] = (),
+    project: Path | None = None,
+    remark: Remark = lambda _: None,
+) -> list[PurePosixPath]:
     """Return the files below `root` that belong into the function, relative to it and sorted.
 
     Args:
         root: folder whose content goes to /var/task.
         exclude: patterns of more that is left out, such as `data/*.csv` or `notebooks`.
         include: patterns of what is taken all the same; they win.
+        project: the project's folder, when `root` is one in it: its .gitignore counts.
+        remark: is told what the user should know, a sentence each.
+
+    Raises:
+        ConfigurationError: what git ignores cannot be found out.
     """
-    chosen = {path for path in _candidates(root) if not _left_out(path) and not _matches(path, exclude)}
+    there = candidates(root, project or root, remark)
+    chosen = {path for path in there if not _left_out(path) and not _matches(path, exclude)}
+    chosen = _without_artifacts(root, chosen, remark)
     if include:
-        chosen.update(path for path in _walk(root, hidden=True) if _matches(path, include))
+        chosen.update(path for path in walk(root, hidden=True) if _included(path, include) and (root / path).is_file())
+    for path in sorted(chosen):
+        if not _included(path, include) and any(fnmatch.fnmatchcase(path.name, pattern) for pattern in _SECRETS):
+            remark(f"{path} is in it and looks like a secret: leave it out with --exclude {path} if it is one.")
     return sorted(chosen)
 
 
@@ -97,48 +120,37 @@ def copy_sources(root: Path, files: Sequence[PurePosixPath], target: Path) -> No
 def _left_out(path: PurePosixPath) -> bool:
     if any(fnmatch.fnmatchcase(part, pattern) for part in path.parts for pattern in LEFT_OUT):
         return True
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in LEFT_OUT_AT_TOP for name in (path.parts[0], str(path)))
+    return any(_leads(path.parts, PurePosixPath(pattern).parts) for pattern in LEFT_OUT_AT_TOP)
+
+
+def _included(path: PurePosixPath, patterns: Sequence[str]) -> bool:
+    if fnmatch.fnmatchcase(path.name, _ENVIRONMENT):  # never in passing: it has passwords
+        return any(PurePosixPath(pattern) in (path, PurePosixPath(path.name)) for pattern in patterns)
+    return _matches(path, patterns)
 
 
 def _matches(path: PurePosixPath, patterns: Sequence[str]) -> bool:
     """Tell whether a pattern means this path, a folder above it, or its name."""
-    names = [path.name, *(str(each) for each in (path, *path.parents))]
-    return any(fnmatch.fnmatchcase(name, pattern.rstrip("/")) for pattern in patterns for name in names)
+    return any(
+        fnmatch.fnmatchcase(path.name, pattern) or _leads(path.parts, PurePosixPath(pattern).parts)
+        for pattern in patterns
+    )
 
 
-def _candidates(root: Path) -> Iterator[PurePosixPath]:
-    """Yield what git would take, where there is git; else every file."""
-    listed = _known_to_git(root)
-    if listed is None:
-        yield from _walk(root)
-        return
-    for path in listed:
-        whole = root / path
-        if whole.is_file():
-            yield path
-        elif whole.is_dir():  # a submodule, or a link to a folder
-            yield from (path / below for below in _walk(whole))
+def _leads(parts: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Tell whether a path begins as a pattern says, name by name; `**` stands for any number of them."""
+    if not pattern:
+        return True
+    if pattern[0] == "**":
+        return any(_leads(parts[skipped:], pattern[1:]) for skipped in range(len(parts)))
+    return bool(parts) and fnmatch.fnmatchcase(parts[0], pattern[0]) and _leads(parts[1:], pattern[1:])
 
 
-def _known_to_git(root: Path) -> list[PurePosixPath] | None:
-    command = ["git", "-C", str(root), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)  # noqa: S603 # no shell
-    except OSError:
-        return None
-    if done.returncode:
-        return None
-    return [PurePosixPath(os.fsdecode(name)) for name in done.stdout.split(b"\0") if name]
-
-
-def _walk(root: Path, *, hidden: bool = False) -> Iterator[PurePosixPath]:
-    for folder, folders, files in os.walk(root):
-        folders[:] = sorted(name for name in folders if _entered(Path(folder, name), hidden))
-        for name in files:
-            yield PurePosixPath(Path(folder, name).relative_to(root).as_posix())
-
-
-def _entered(folder: Path, hidden: bool) -> bool:
-    if folder.name in (".git", "__pycache__") or (folder / "pyvenv.cfg").exists():
-        return False
-    return hidden or not folder.name.startswith(".")
+def _without_artifacts(root: Path, paths: set[PurePosixPath], remark: Remark) -> set[PurePosixPath]:
+    """Leave out what was made of the project before: it would grow with every build."""
+    folders = {folder for path in paths for folder in path.parents if folder.parts}
+    made = {path for path in folders | paths if is_artifact(root / path)}
+    for path in sorted(made):
+        if made.isdisjoint(path.parents):
+            remark(f"{path} was left out: `polylambda package` made it.")
+    return {path for path in paths if path not in made and made.isdisjoint(path.parents)}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,13 @@ def weights_of(
         owner = part or owners.get(_source_of(entry.name)) or rest
         sizes[owner] = sizes.get(owner, 0) + entry.size
     return sorted((Weight(name, size) for name, size in sizes.items()), key=lambda weight: (-weight.size, weight.name))
+
+
+def files_of(entries: Sequence[Entry], names: Iterable[str]) -> list[Weight]:
+    """Return what single files weigh, heaviest first."""
+    wanted = set(names)
+    sizes = (Weight(entry.name, entry.size) for entry in entries if entry.name in wanted)
+    return sorted(sizes, key=lambda weight: (-weight.size, weight.name))
 
 
 def _source_of(name: str) -> str:

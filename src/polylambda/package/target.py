@@ -16,6 +16,7 @@ ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "arm64": "aarch64", "aar
 _LAMBDA_NAMES = {"x86_64": "x86_64", "aarch64": "arm64"}
 _PYTHON = re.compile(r"(?:python)?3\.(\d+)")
 _OLDEST_MINOR = 11
+_NEWEST_MINOR = 14  # of Lambda's managed runtimes
 _AMAZON_LINUX_2 = {11}  # minor versions whose managed runtime has that system, with glibc 2.26; later ones have 2023
 
 
@@ -68,6 +69,11 @@ def target_of(python: str, architecture: str, *, own_system: bool = False) -> Ta
     if match is None or int(match[1]) < _OLDEST_MINOR:
         raise ConfigurationError(
             f"--python is {python!r}: it takes 3.{_OLDEST_MINOR} or newer, such as {DEFAULT_PYTHON}"
+        )
+    if int(match[1]) > _NEWEST_MINOR and not own_system:
+        raise ConfigurationError(
+            f"--python is {python!r}, and Lambda's newest runtime is python3.{_NEWEST_MINOR}: name that or an older one, or "
+            "make a zip with its own Python (--kind bootstrap)"
         )
     if architecture not in ARCHITECTURES:
         raise ConfigurationError(f"--arch is {architecture!r}: Lambda has x86_64 and arm64")
