@@ -10,4 +10,4 @@ WORDS = re.compile(r"(\w+\s?)*$")
 
 
 async def handler(event, context):
-    return {"matches": bool(WORDS.match(event["text"][:19] + "!"))}
+    return {"matches": bool(WORDS.match(event["text"][:18] + "!"))}

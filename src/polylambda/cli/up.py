@@ -35,6 +35,18 @@ _STYLES = {"Failed": "bold red", "Unhealthy": "bold red", "Dead": "bold red", "A
 _REFUSED = 1
 
 
+def way_to(function: Deployed, plans: Sequence[Plan]) -> str:
+    """Return a command that reaches a function: its name alone means $LATEST.PUBLISHED, which an alias does without."""
+    if function.url:
+        return f"curl {function.url}"
+    (plan,) = {each.name: each for plan in plans for each in plan.functions if each.name == function.name}.values()
+    if plan.publish_latest:
+        return f"polylambda load {plan.name}"
+    if plan.alias is not None:
+        return f"polylambda load {plan.name}:{plan.alias}"
+    return f"aws lambda publish-version --function-name {plan.name}"
+
+
 class Up:
     """One run of `polylambda up`."""
 
@@ -179,8 +191,7 @@ class Up:
         if why_not:
             self._screen.problem(f"function {function.name} does not come up: {why_not}")
             return
-        way = f"curl {function.url}" if function.url else f"polylambda load {function.name}"
-        self._screen.event(f"function {function.name} is there: {way}", style="bold green")
+        self._screen.event(f"function {function.name} is there: {way_to(function, self._plans)}", style="bold green")
 
     def _redeploy(self, deployer: Deployer) -> bool:
         """Deploy, and again when something changes, until the end; what is refused may be put right then.

@@ -24,6 +24,7 @@ T = TypeVar("T")
 PROVIDER = "AWS::Serverless::CapacityProvider"
 FUNCTION = "AWS::Serverless::Function"
 TEMPLATE_NAMES = ("template.yaml", "template.yml", "template.json")
+LAYER = "AWS::Serverless::LayerVersion"
 DEFAULT_PROVIDER = "default"
 DEFAULT_SUBNETS = ["subnet-a", "subnet-b", "subnet-c"]
 
@@ -51,6 +52,7 @@ _UNDERSTOOD = (
     "Tags",
 )
 _WITHOUT_MEANING = ("PackageType", "Role", "VersionDeletionPolicy")
+_WRAPPER_OF_LAYER = "/opt/polylambda-wrapper"  # in the layer of `polylambda package`; a plane brings polylambda itself
 
 
 def plan_of(path: Path, *, region: str, account: str, parameters: Mapping[str, str] | None = None) -> Plan:
@@ -127,6 +129,7 @@ class _Template:
     _resources: dict[str, dict[str, Any]] = field(init=False)
     _resolver: Resolver = field(init=False)
     _naming: list[str] = field(default_factory=list[str])
+    _own_layers: set[str] = field(default_factory=set[str])
 
     def __post_init__(self) -> None:
         self._data = load(self.path)
@@ -151,6 +154,7 @@ class _Template:
     def plan(self) -> Plan:
         providers: list[ProviderPlan] = []
         functions: list[FunctionPlan] = []
+        layers: list[str] = []
         for name, resource in self._resources.items():
             condition = resource.get("Condition")
             if condition is not None and not self._resolver.condition(condition):
@@ -161,8 +165,13 @@ class _Template:
             elif kind == FUNCTION:
                 plan = self._understood(name, self._function)
                 functions.extend([plan] if plan is not None else [])
+            elif kind == LAYER:
+                layers.append(name)
             else:
-                self.remarks.append(f"{name} is skipped: a plane has no {kind}")
+                self._skip(name)
+        for name in layers:
+            if name not in self._own_layers:
+                self._skip(name)
         return Plan(
             source=self.path, providers=tuple(providers), functions=tuple(functions), remarks=tuple(self.remarks)
         )
@@ -213,7 +222,11 @@ class _Template:
         if "CodeUri" not in properties:
             self.remarks.append(f"{name} is skipped: it has no CodeUri, the folder or zip file with its code")
             return None
-        self._remark_on(name, set(properties) - {*_PASSED_ON, *_UNDERSTOOD, *_WITHOUT_MEANING})
+        unused = set(properties) - {*_PASSED_ON, *_UNDERSTOOD, *_WITHOUT_MEANING}
+        if _brings_only_polylambda(properties):
+            self._own_layers.update(map(str, properties["Layers"]))
+            unused.discard("Layers")
+        self._remark_on(name, unused)
         managed = dict(managed)
         configuration: Document = {key: properties[key] for key in _PASSED_ON if key in properties}
         configuration["Role"] = f"arn:aws:iam::{self.account}:role/{name}"
@@ -255,6 +268,9 @@ class _Template:
                 self.remarks.append(f"{name}: {outcome} is left out: a plane sends to functions only")
         request = {key: value for key, value in config.items() if key != "DestinationConfig"}
         return request | ({"DestinationConfig": destinations} if destinations else {})
+
+    def _skip(self, name: str) -> None:
+        self.remarks.append(f"{name} is skipped: a plane has no {self._resources[name].get('Type')}")
 
     def _remark_on(self, name: str, unused: set[str]) -> None:
         if unused:
@@ -330,6 +346,13 @@ class _Template:
         if kind in arns:
             raise KeyError(attribute)
         return f"{called}.{attribute}"
+
+
+def _brings_only_polylambda(properties: dict[str, Any]) -> bool:
+    """Whether the layers of a function are the one of `polylambda package`, as its wrapper says that starts it."""
+    environment = cast("dict[str, Document]", properties.get("Environment") or {})
+    wrapper = (environment.get("Variables") or {}).get("AWS_LAMBDA_EXEC_WRAPPER")
+    return wrapper == _WRAPPER_OF_LAYER and len(cast("list[Any]", properties.get("Layers") or [])) == 1
 
 
 def _prefix(kind: str) -> str:
