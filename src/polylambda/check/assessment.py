@@ -46,7 +46,15 @@ class Assessment:
         checked = check(StaticOptions(targets=tuple(targets), root=self.root, mode=self.mode, cache=_made(cache)))
         present = {self.mode} if self.mode else {handler.mode for handler in checked.handlers}
         modes = tuple(mode for mode in Mode if mode in present)
-        report = Report(checked.findings, self.root, modes, files=checked.files, problems=checked.problems)
+        report = Report(
+            checked.findings,
+            self.root,
+            modes,
+            files=checked.files,
+            handlers=len(checked.handlers),
+            followed=checked.followed,
+            problems=(*checked.problems, *_nothing(checked.followed, targets)),
+        )
         return self._judged(report, _below(checked.paths, targets, self.root))
 
     def run(self, options: RunOptions, tell: Callable[[str], None]) -> Report:
@@ -138,6 +146,14 @@ def _below(paths: Sequence[str], targets: Sequence[str], root: Path) -> tuple[st
     """Return the paths that are a target, or below one: all their handlers were followed."""
     whole = [(root / target).resolve() for target in targets]
     return tuple(path for path in paths if any((root / path).resolve().is_relative_to(each) for each in whole))
+
+
+def _nothing(followed: int, targets: Sequence[str]) -> tuple[str, ...]:
+    """Say so when nothing was followed: no findings are then no news."""
+    if followed:
+        return ()
+    what = "no function was followed, so that no findings is no news"
+    return (f"{what}: polylambda check --run sees what {', '.join(targets)} does",)
 
 
 def _made(cache: Path | None) -> Path | None:

@@ -84,7 +84,7 @@ def split(given: Iterable[str]) -> tuple[str, ...]:
 def _matching(named: Iterable[str], known: Collection[str]) -> frozenset[str]:
     found: set[str] = set()
     for name in named:
-        matching = {rule for rule in known if rule.startswith(name)}
+        matching = {rule for rule in known if rule.startswith(name.upper())}
         if not matching:
             raise ConfigurationError(f"there is no rule {name!r}; polylambda check --list-rules tells which there are")
         found |= matching

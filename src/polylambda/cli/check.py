@@ -73,10 +73,10 @@ def check(
     list_rules: _Switch = False,
     run: _Switch = False,
     event: Annotated[list[str] | None, Parameter(negative=(), consume_multiple=True)] = None,
-    concurrency: _Count = 8,
-    invocations: _Count = 64,
+    concurrency: _Count | None = None,
+    invocations: _Count | None = None,
     seed: int | None = None,
-    stall: Annotated[float, Parameter(validator=Number(gt=0))] = 100,
+    stall: Annotated[float | None, Parameter(validator=Number(gt=0))] = None,
 ) -> int:
     """Find what is unsafe when a handler serves several invocations at once.
 
@@ -93,17 +93,19 @@ def check(
         list_rules: tell which rules there are, and do nothing else.
         run: run the handler concurrently and see what leaks, instead of reading its source.
         event: with --run, events: files, - for standard input, or JSON.
-        concurrency: with --run, invocations at a time.
-        invocations: with --run, how many there are.
+        concurrency: with --run, invocations at a time; by default 8.
+        invocations: with --run, how many there are; by default 64.
         seed: with --run, of the order in which they take turns; by default a new one, which is told.
-        stall: with --run, milliseconds that the event loop may stand still.
+        stall: with --run, milliseconds that the event loop may stand still; by default 100.
     """
     if explain is not None:
         return _explain(explain)
     if list_rules:
         return _list_rules()
-    if event and not run:
-        raise ConfigurationError("--event is for --run; reading the source takes no events")
+    if not run:
+        _refuse(event=event, concurrency=concurrency, invocations=invocations, seed=seed, stall=stall)
+    if not all(target.strip() for target in targets):
+        raise ConfigurationError("a target is empty: name a handler such as app.handler, or . for this folder")
     from polylambda.check.assessment import assessment
 
     root = Path.cwd()
@@ -115,10 +117,10 @@ def check(
             target=_only(targets),
             events=_events(event),
             mode=chosen.mode,
-            concurrency=concurrency,
-            invocations=invocations,
+            concurrency=8 if concurrency is None else concurrency,
+            invocations=64 if invocations is None else invocations,
             seed=seed,
-            stall=stall / 1000,
+            stall=(100 if stall is None else stall) / 1000,
             names=tuple(event or ()),
             root=root,
         )
@@ -127,7 +129,7 @@ def check(
         targets = targets or (".",)
         with _told_after_a_while(f"reading {', '.join(targets)} ..."):
             report = chosen.read(targets, None if no_cache else root / _CACHE)
-    if format is not Format.GITHUB or write_baseline:  # GitHub's format has annotations for them
+    if format in (Format.JSON, Format.SARIF) or write_baseline:  # the others are read by people, who see them there
         for problem in report.problems:
             _tell(problem)
     if write_baseline and chosen.file is not None:
@@ -148,8 +150,8 @@ def telling_findings(target: str) -> Generator[None]:
     """Tell on stderr, once, what reading a handler's source finds, a line each, while the body goes on.
 
     The body does not wait for it: the source is read in a thread of its own, while the function starts in its process. It is
-    for `polylambda dev`, which has better things to do: what keeps the source from being read is for `polylambda check`
-    to tell.
+    for `polylambda dev`, which goes on whatever happens here: that the source could not be read is a line, too, and the
+    rest is for `polylambda check` to tell.
     """
     reading = threading.Thread(target=_tell_findings, args=(target,), name="polylambda check")
     reading.start()
@@ -164,13 +166,17 @@ def _tell_findings(target: str) -> None:
 
     root = Path.cwd()
     try:
-        findings = assessment(root).read((target,), root / _CACHE).findings
-    except ConfigurationError as error:
-        _LOGGER.debug("the source of %s was not read: %s", target, error)
-        return
-    except Exception:
+        report = assessment(root).read((target,), root / _CACHE)
+    except Exception as error:
+        # A checker that fails must not look like one that finds nothing.
         _LOGGER.debug("the source of %s could not be read", target, exc_info=True)
+        reason = str(error) if isinstance(error, ConfigurationError) else type(error).__name__
+        _tell(f"could not check the source of {target}: {reason}; polylambda check {target} tells more")
         return
+    if report.problems:
+        what = "could not check all of the source"
+        _tell(f"{what} of {target}: {report.problems[0]}; polylambda check {target} tells more")
+    findings = report.findings
     lines = [f"{each.path}:{each.line}: {each.rule} {each.message}" for each in findings[:_AT_START]]
     if findings:
         what = "not safe to run concurrently" if len(findings) <= _AT_START else f"{len(findings)} findings in all"
@@ -182,9 +188,9 @@ def _explain(rule: str) -> int:
     from polylambda.check.catalogue import RULES
     from polylambda.check.output.text import print_rule
 
-    if rule not in RULES:
+    if rule.upper() not in RULES:
         raise ConfigurationError(f"there is no rule {rule!r}; polylambda check --list-rules tells which there are")
-    print_rule(RULES[rule], sys.stdout)
+    print_rule(RULES[rule.upper()], sys.stdout)
     return 0
 
 
@@ -193,6 +199,16 @@ def _list_rules() -> int:
 
     print_rules(sys.stdout)
     return 0
+
+
+def _refuse(**options: object) -> None:
+    """Refuse what only `--run` heeds, where it is given without it."""
+    given = [f"--{name}" for name, value in options.items() if value is not None]
+    if given:
+        verb = "is" if len(given) == 1 else "are"
+        raise ConfigurationError(
+            f"{', '.join(given)} {verb} for --run: add --run, or leave out what reading does not use"
+        )
 
 
 def _only(targets: Sequence[str]) -> str:

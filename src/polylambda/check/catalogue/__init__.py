@@ -39,6 +39,7 @@ GROUPS: tuple[Group, ...] = (
             shared.OBJECT,
             shared.ITERATOR,
             state.DEFAULT,
+            state.CONTEXT_DEFAULT,
             shared.METHOD,
         ),
     ),

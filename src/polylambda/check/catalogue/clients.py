@@ -104,12 +104,13 @@ UNSHAREABLE = Rule(
     summary="An object that one user at a time may use is shared.",
     why={
         Mode.TASK: "between two awaits another invocation uses it, in the middle of what this one does with it",
-        Mode.THREAD: "its documentation says that it is not safe in threads",
+        Mode.THREAD: "it is not made for two threads at once: what it keeps of one call, the other overwrites",
     },
     production=(
         "A session of SQLAlchemy commits what another invocation has half done, or raises `IllegalStateChangeError`. A "
         "cursor gives the rows of another query. A resource of boto3 loads its attributes twice, or half. A resolver of "
-        "Powertools answers with another request's event. All of them are rare, and look like bugs elsewhere."
+        "Powertools answers with another request's event, its batch processor reports another batch's failures, and its "
+        "metrics get another tenant's dimension. All of them are rare, and look like bugs elsewhere."
     ),
     fix=(
         "Share what is made for it, and make the rest for each invocation: the engine and the `sessionmaker` are the "

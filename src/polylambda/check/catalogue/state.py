@@ -192,6 +192,52 @@ FUNCTION = Rule(
     ),
 )
 
+CONTEXT_DEFAULT = Rule(
+    id="B039",
+    name="mutable-contextvar-default",
+    summary="A `ContextVar` has a mutable default, which all invocations share as long as they set nothing.",
+    why={
+        Mode.TASK: "each invocation has its own context, but whoever has set nothing gets the same default object",
+        Mode.THREAD: "each thread has its own context, but whoever has set nothing gets the same default object",
+        Mode.PROCESS: "the default is made once, and the next invocation finds what this one left in it",
+    },
+    production=(
+        "The variable was made a `ContextVar` so that invocations would not see each other's values, and they do. `get()` "
+        "gives each of them the list that was made at import, one appends to it, and the next finds what is not its own."
+    ),
+    fix=(
+        "Give no default, or an immutable one (`None`, `()`), and `set()` a new object at the beginning of each "
+        "invocation."
+    ),
+    unsafe=code(
+        """
+        from contextvars import ContextVar
+
+        notes = ContextVar("notes", default=[])
+
+
+        def handler(event, context):
+            for item in event["items"]:
+                notes.get().append(item)
+            return {"notes": notes.get()}
+        """
+    ),
+    safe=code(
+        """
+        from contextvars import ContextVar
+
+        notes = ContextVar("notes")
+
+
+        def handler(event, context):
+            notes.set([])
+            for item in event["items"]:
+                notes.get().append(item)
+            return {"notes": notes.get()}
+        """
+    ),
+)
+
 DEFAULT = Rule(
     id="B006",
     name="mutable-argument-default",

@@ -37,6 +37,10 @@ _RESOLVERS = """APIGatewayRestResolver APIGatewayHttpResolver ALBResolver Lambda
 VPCLatticeV2Resolver ApiGatewayResolver AppSyncResolver AppSyncEventsResolver BedrockAgentResolver
 BedrockAgentFunctionResolver"""
 _LOGGER = "aws_lambda_powertools.Logger"
+_BATCH = "aws_lambda_powertools.utilities.batch"
+_PROCESSORS = "BatchProcessor AsyncBatchProcessor SqsFifoPartialProcessor"
+_METRICS = "aws_lambda_powertools.Metrics"
+_EPHEMERAL = "aws_lambda_powertools.metrics.EphemeralMetrics"
 
 THEME = Theme(
     facts={
@@ -86,6 +90,22 @@ THEME = Theme(
                     THREAD,
                 ),
                 below(_EVENT_HANDLER, _RESOLVERS),
+            ),
+            (
+                # A batch is processed without an await, so that tasks do not get in between.
+                unshareable(
+                    "one batch processor for all threads: it keeps the records of the current batch, and which of them failed",
+                    "a processor per invocation: make it in the handler, and give it to process_partial_response(); or process mode",
+                    THREAD,
+                ),
+                below(_BATCH, _PROCESSORS),
+            ),
+            (
+                unshareable(
+                    "one set of metrics and dimensions for all invocations: the first that ends publishes and clears it",
+                    "single_metric(), or an EphemeralMetrics made in the invocation, and its flush_metrics() at the end; or process mode",
+                ),
+                (_METRICS, _EPHEMERAL),
             ),
             (
                 loop_bound(
@@ -150,7 +170,10 @@ THEME = Theme(
         "aws_secretsmanager_caching.SecretCache": "aws_secretsmanager_caching.SecretCache",
         "s3fs.S3FileSystem": "s3fs.S3FileSystem",
         _LOGGER: _LOGGER,
+        _METRICS: _METRICS,
+        _EPHEMERAL: _EPHEMERAL,
         **{each: each for each in below(_EVENT_HANDLER, _RESOLVERS)},
+        **{each: each for each in below(_BATCH, _PROCESSORS)},
     },
     aliases={
         f"{_EVENT_HANDLER}.api_gateway.ApiGatewayResolver": f"{_EVENT_HANDLER}.ApiGatewayResolver",
@@ -166,5 +189,12 @@ THEME = Theme(
         f"{_RESOURCE}.meta.client": _CLIENT,
         "aws_lambda_powertools.logging.Logger": _LOGGER,
         "aws_lambda_powertools.logging.logger.Logger": _LOGGER,
+        f"{_BATCH}.base.BatchProcessor": f"{_BATCH}.BatchProcessor",
+        f"{_BATCH}.base.AsyncBatchProcessor": f"{_BATCH}.AsyncBatchProcessor",
+        f"{_BATCH}.sqs_fifo_partial_processor.SqsFifoPartialProcessor": f"{_BATCH}.SqsFifoPartialProcessor",
+        "aws_lambda_powertools.metrics.Metrics": _METRICS,
+        "aws_lambda_powertools.metrics.metrics.Metrics": _METRICS,
+        "aws_lambda_powertools.metrics.metrics.EphemeralMetrics": _EPHEMERAL,
+        "aws_lambda_powertools.metrics.provider.cloudwatch_emf.AmazonCloudWatchEMFProvider": _EPHEMERAL,
     },
 )

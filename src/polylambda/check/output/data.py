@@ -18,6 +18,8 @@ def print_json(report: Report, file: IO[str]) -> None:
         "findings": [asdict(each) for each in report.findings],
         "problems": list(report.problems),
         "files": report.files,
+        "handlers": report.handlers,
+        "followed": report.followed,
         "suppressed": report.suppressed,
         "baseline": {"known": report.known, "gone": [asdict(each) for each in report.gone]},
         "reproduce": report.reproduce or None,

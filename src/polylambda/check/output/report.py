@@ -23,7 +23,9 @@ class Report:
         root: the folder that their paths are relative to.
         modes: those that were checked for.
         files: how many were read; None when the function ran instead.
-        problems: files that could not be read or parsed, a sentence each.
+        handlers: how many were followed; None when the function ran instead.
+        followed: how many functions were, with the handlers; None when the function ran instead.
+        problems: what could not be read, parsed or followed to its end, a sentence each.
         suppressed: how many findings a comment suppresses.
         known: how many are in the baseline.
         gone: entries of the baseline that nothing matches any more.
@@ -35,6 +37,8 @@ class Report:
     root: Path
     modes: tuple[Mode, ...] = ()
     files: int | None = None
+    handlers: int | None = None
+    followed: int | None = None
     problems: tuple[str, ...] = ()
     suppressed: int = 0
     known: int = 0
@@ -70,18 +74,17 @@ class Report:
         parts = [what]
         if self.files is not None:
             parts.append(f"{_number(self.files, 'file')} read")
+        if self.handlers is not None and self.followed is not None:
+            parts.append(f"{_number(self.handlers, 'handler')}, {_number(self.followed, 'function')} followed")
         if self.ran:
             parts.append(self.ran)
         if self.suppressed:
             parts.append(f"{self.suppressed} suppressed")
         if self.known:
             parts.append(f"{self.known} in the baseline")
+        if self.problems:
+            parts.append(_number(len(self.problems), "problem"))
         return "; ".join(parts)
-
-
-def page_of(rule: str) -> str:
-    """Return where the documentation has the page of a rule."""
-    return f"docs/rules/{rule}.md"
 
 
 def _number(count: int, word: str) -> str:

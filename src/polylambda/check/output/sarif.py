@@ -44,6 +44,7 @@ def print_sarif(report: Report, file: IO[str]) -> None:
         "invocations": [
             {
                 "executionSuccessful": True,
+                "properties": {"summary": report.summary()},
                 "toolExecutionNotifications": [
                     {"level": "warning", "message": {"text": problem}} for problem in report.problems
                 ],

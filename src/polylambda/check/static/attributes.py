@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from polylambda.check.facts import facts_of, given_by
@@ -25,6 +26,7 @@ from polylambda.check.static.values import (
     Super,
     Tag,
     Value,
+    Wrapper,
     is_request,
     join,
 )
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
     from polylambda.check.static.project import Module
 
 _OWN_STATE = frozenset({"state", "headers", "cookies", "params", "auth", "proxies", "config", "options", "extra", "g"})
+_OF_THE_REQUEST = tuple(
+    f"{module}.{name}." for module in ("flask", "quart", "bottle") for name in ("g", "request", "session", "response")
+)
 _PLAIN_TEXT = frozenset({"__name__", "__qualname__", "__module__", "__doc__", "__file__"})
 _NOT_KEPT = frozenset({"tmp_dir", "logger", "deadline"})
 
@@ -190,6 +195,8 @@ def bound(value: Value, receiver: Value) -> Value:
             )
             classes = tuple(each for each in owner if not isinstance(each, str))
             result = join(result, (Bound(atom, classes),))
+        elif isinstance(atom, Wrapper):
+            result = join(result, (replace(atom, wrapped=bound(atom.wrapped, receiver)),))
         else:
             result = join(result, (atom,))
     return result
@@ -259,6 +266,7 @@ def _store_in_instance(
 def _store_in_external(frame: Frame, name: str, content: Value, node: ast.AST) -> None:
     if (
         frame.importing
+        or name.startswith(_OF_THE_REQUEST)
         or frame.engine.known(Call(frame, Arguments([content]), node), f"{name}=")
         or frame.quiet
         or frame.is_guarded()

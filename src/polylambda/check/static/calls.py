@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from polylambda.check.facts import given_by
 from polylambda.check.finding import Step
-from polylambda.check.static import attributes, containers, effects, external, objects, writes
+from polylambda.check.static import attributes, containers, effects, external, limits, objects, wrappers, writes
 from polylambda.check.static.frame import Arguments, Call, Frame, Passed, Scope
 from polylambda.check.static.values import (
     DERIVED,
+    MOST_ATOMS,
     NONE,
     REQUEST,
     UNKNOWN,
@@ -26,27 +27,26 @@ from polylambda.check.static.values import (
     Partial,
     Tag,
     Value,
+    Wrapper,
     is_request,
     join,
     key_of,
+    shape_of,
 )
 
 if TYPE_CHECKING:
     from polylambda.check.static.engine import Checker
 
-_DEEPEST = 40
-_MOST_WAYS = 16  # in which one function is looked at
-_MOST_AT_IMPORT = 40  # calls of one function
-_MOST_CALLS = 15_000
-
 
 def call(frame: Frame, callee: Value, arguments: Arguments, node: ast.AST) -> Value:
     """Return what a call gives."""
     result: Value = ()
+    _note_many(frame, callee, node)
     for atom in callee:
         match atom:
             case Function():
-                made = invoke(frame, atom, arguments, node)
+                is_decorator = frame.importing and not arguments.positional and wrappers.is_maker(atom)
+                made = wrappers.configured(atom, arguments) if is_decorator else invoke(frame, atom, arguments, node)
             case Bound(function=function, receiver=receiver):
                 made = invoke(frame, function, arguments, node, receiver)
             case Class():
@@ -59,18 +59,30 @@ def call(frame: Frame, callee: Value, arguments: Arguments, node: ast.AST) -> Va
                 made = external.call_member(frame, atom, arguments, node)
             case External(name=name):
                 made = external.call(frame, name, arguments, node)
-            case Partial(target=target, positional=positional, named=named):
-                whole = Arguments(
-                    [*positional, *arguments.positional],
-                    {**dict(named), **arguments.named},
-                    arguments.rest,
-                    arguments.partial,
-                )
-                made = call(frame, target, whole, node)
+            case Partial():
+                made = _call_partial(frame, atom, arguments, node)
+            case Wrapper():
+                made = wrappers.call(frame, atom, arguments, node)
             case _:
                 made = _call_unknown(frame, arguments, node, of=atom)
         result = join(result, made)
     return result or UNKNOWN
+
+
+def _note_many(frame: Frame, callee: Value, node: ast.AST) -> None:
+    if len(callee) >= MOST_ATOMS:
+        place = frame.place(node)
+        _checker(frame).limits.reached("values", "", f"{place.path}:{place.line}", MOST_ATOMS - 1)
+
+
+def _call_partial(frame: Frame, atom: Partial, arguments: Arguments, node: ast.AST) -> Value:
+    whole = Arguments(
+        [*atom.positional, *arguments.positional],
+        {**dict(atom.named), **arguments.named},
+        arguments.rest,
+        arguments.partial,
+    )
+    return call(frame, atom.target, whole, node)
 
 
 def _call_unknown(frame: Frame, arguments: Arguments, node: ast.AST, of: Atom = Tag.UNKNOWN) -> Value:
@@ -86,7 +98,7 @@ def call_back(frame: Frame, arguments: Arguments, node: ast.AST) -> None:
         return
     for value in arguments.all():
         for atom in value:
-            if isinstance(atom, Function | Bound | Partial):
+            if isinstance(atom, Function | Bound | Partial | Wrapper):
                 call(frame, (atom,), Arguments(partial=True, rest=UNKNOWN), node)
 
 
@@ -114,7 +126,7 @@ def enter(frame: Frame, target: Instance, node: ast.AST, seen: tuple[Instance, .
     if frame.importing or target in seen:
         return
     for atom in target.callbacks:
-        if isinstance(atom, Function | Bound):
+        if isinstance(atom, Function | Bound | Partial | Wrapper):
             call_route(frame, atom, node)
         elif isinstance(atom, Class):
             for value in atom.scope.variables.values():
@@ -128,11 +140,10 @@ def enter(frame: Frame, target: Instance, node: ast.AST, seen: tuple[Instance, .
                 enter(frame, atom, node, (*seen, target))
 
 
-def call_route(frame: Frame, callback: Function | Bound, node: ast.AST) -> None:
+def call_route(frame: Frame, callback: Function | Bound | Partial | Wrapper, node: ast.AST) -> None:
     """Call a function with what a request says; a plain one runs in a thread when there is an event loop."""
-    function = callback.function if isinstance(callback, Bound) else callback
     outer = frame.loop
-    if not isinstance(function.node, ast.AsyncFunctionDef):
+    if not wrappers.is_async(callback):
         frame.loop = False
     try:
         result = call(frame, (callback,), Arguments(partial=True, rest=REQUEST), node)
@@ -147,25 +158,32 @@ def invoke(
     frame: Frame, function: Function, arguments: Arguments, node: ast.AST, receiver: Value | None = None
 ) -> Value:
     """Return what a function of the project gives, having followed it."""
-    checker: Checker = frame.engine  # pyright: ignore[reportAssignmentType] # the one implementation
+    checker = _checker(frame)
     if receiver is not None:
         arguments = Arguments([receiver, *arguments.positional], arguments.named, arguments.rest, arguments.partial)
-    if len(frame.trail) > _DEEPEST or checker.depth > _DEEPEST or checker.calls > _MOST_CALLS:
+    if checker.depth >= limits.DEEPEST or checker.calls >= limits.CALLS:
+        _cut(checker, function, "depth" if checker.depth >= limits.DEEPEST else "calls")
         return UNKNOWN
     inner = _frame_of(frame, function, node)
     _bind(frame, inner, function, arguments, node, 0 if receiver is None else 1)
     if frame.importing:
         return _run_at_import(checker, inner, function)
+    checker.entered += 1
     key = _key(inner, function)
-    ways = checker.ways.setdefault(id(function.node), {})
+    checker.followed.add(id(function.node))
+    ways = checker.ways.setdefault(id(function) if function.shared else id(function.node), {})
     if key in ways:
         result, locks = ways[key]
         if locks is not None:
             frame.locks = locks
         return result
-    if len(ways) >= _MOST_WAYS:
+    shape = _shape(inner, function)
+    if len(ways) >= limits.WAYS and shape in ways:
+        return ways[shape][0]
+    if len(ways) >= 2 * limits.WAYS:
+        _cut(checker, function, "ways")
         return next(iter(ways.values()))[0]
-    ways[key] = ((), None)  # whoever calls itself gets nothing new
+    ways[key] = ways[shape] = ((), None)  # whoever calls itself gets nothing new
     before = inner.locks
     result = _run(checker, inner, function)
     if "cached" in function.traits and function.shared:
@@ -173,13 +191,22 @@ def invoke(
     leftover = inner.locks if inner.locks != before and not _is_generator(checker, function) else None
     if leftover is not None:
         frame.locks = leftover
-    ways[key] = (result, leftover)
+    ways[key] = ways[shape] = (result, leftover)
     return result
+
+
+def _checker(frame: Frame) -> Checker:
+    return frame.engine  # pyright: ignore[reportReturnType] # the one implementation
+
+
+def _cut(checker: Checker, function: Function, kind: str) -> None:
+    checker.limits.reached(kind, function.name, f"{function.module.path}:{function.node.lineno}")
 
 
 def _run_at_import(checker: Checker, inner: Frame, function: Function) -> Value:
     count = checker.at_import.get(id(function.node), 0)
-    if count >= _MOST_AT_IMPORT:
+    if count >= limits.AT_IMPORT:
+        _cut(checker, function, "import")
         return UNKNOWN
     checker.at_import[id(function.node)] = count + 1
     return _run(checker, inner, function)
@@ -194,7 +221,7 @@ def _frame_of(frame: Frame, function: Function, node: ast.AST) -> Frame:
         function.module,
         Scope("function", function.name, function.scope, frame.importing),
         frame.importing,
-        loop=is_async or (frame.loop and not _is_generator_node(function.node)) or frame.loop,
+        loop=is_async or frame.loop,
         direct=is_async,
         locks=frame.locks,
         trail=frame.trail if frame.importing or frame.function is None else (*frame.trail, step),
@@ -209,10 +236,6 @@ def _frame_of(frame: Frame, function: Function, node: ast.AST) -> Frame:
     if frame.importing and not frame.lifespan:
         inner.origin = frame.origin or place
     return inner
-
-
-def _is_generator_node(node: ast.AST) -> bool:
-    return isinstance(node, ast.GeneratorExp)
 
 
 def name_of(frame: Frame) -> str:
@@ -280,27 +303,25 @@ def _key(inner: Frame, function: Function) -> object:
     parts = tuple([(name, key_of(value)) for name, value in inner.scope.variables.items()])
     passed = frozenset(each.site for each in inner.given.values())
     held = tuple([id(lock) for lock in inner.locks])
+    return (*_surroundings(inner, function), parts, passed, held, inner.empty, inner.tested)
+
+
+def _shape(inner: Frame, function: Function) -> object:
+    """Return what two ways have in common when they differ in which objects, locks and tests, not in of what kind."""
+    parts = tuple([(name, shape_of(value)) for name, value in inner.scope.variables.items()])
+    about = (bool(inner.given), inner.is_guarded(), bool(inner.empty), bool(inner.tested))
+    return ("shape", *_surroundings(inner, function), parts, about)
+
+
+def _surroundings(inner: Frame, function: Function) -> tuple[object, ...]:
     closure = id(function) if function.shared else id(function.node)
-    return (
-        closure,
-        parts,
-        passed,
-        held,
-        inner.loop,
-        inner.quiet,
-        inner.caching,
-        inner.decided,
-        inner.empty,
-        inner.tested,
-    )
+    return (closure, inner.loop, inner.quiet, inner.caching, inner.decided)
 
 
 def _run(checker: Checker, inner: Frame, function: Function) -> Value:
     node = function.node
     checker.depth += 1
     checker.calls += 1
-    if checker.calls == _MOST_CALLS:
-        checker.project.problems.append(f"only {_MOST_CALLS:,} calls were followed: name fewer handlers at a time")
     try:
         if isinstance(node, ast.Lambda):
             return inner.value(node.body)

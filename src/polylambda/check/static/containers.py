@@ -58,6 +58,9 @@ ITERATORS = frozenset(
         "csv.reader",
         "csv.DictReader",
         "io.TextIOWrapper",
+        "tempfile.NamedTemporaryFile",
+        "tempfile.SpooledTemporaryFile",
+        "tempfile.TemporaryFile",
     }
 )
 _ADDS = frozenset({"append", "add", "appendleft", "extend", "extendleft", "update", "insert", "setdefault", "push"})

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from polylambda.check.static import calls, effects, expressions, statements
 from polylambda.check.static.frame import Arguments, Call, Frame, Scope
+from polylambda.check.static.limits import Limits
 from polylambda.check.static.report import Report
 from polylambda.check.static.values import (
     TEXT,
@@ -23,6 +24,7 @@ from polylambda.check.static.values import (
 
 if TYPE_CHECKING:
     from polylambda.check.finding import Mode
+    from polylambda.check.static.guards import Guarded
     from polylambda.check.static.project import Module, Project
 
 
@@ -32,6 +34,9 @@ class Checker:
     Attributes:
         state: what the lifespan gives.
         is_async: the handler that is being followed is `async def`.
+        guarded: shared state that the invocation wrote under a lock, on the way to where it is.
+        entered: how often an invocation got into a function of the project.
+        followed: the functions that it got into.
         starts: functions that applications call once.
         runtimes: runtime objects that modules make, with what they are given.
     """
@@ -42,7 +47,11 @@ class Checker:
         self.report = Report(mode)
         self.state: Value = UNKNOWN
         self.is_async = False
+        self.guarded: dict[object, tuple[Guarded, ...]] = {}
         self.starts: Value = ()
+        self.limits = Limits(project)
+        self.entered = 0
+        self.followed: set[int] = set()
         self.depth = 0
         self.calls = 0
         self.runtimes: dict[Instance, Arguments] = {}

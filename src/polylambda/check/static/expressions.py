@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any
 
-from polylambda.check.static import attributes, containers, functions, locks
+from polylambda.check.static import attributes, containers, functions, guards, locks
 from polylambda.check.static.frame import Arguments, Frame, Scope
-from polylambda.check.static.names import lookup
-from polylambda.check.static.texts import PATHS, text_of
+from polylambda.check.static.names import lookup, scope_of
+from polylambda.check.static.texts import PATHS, formatted, text_of
 from polylambda.check.static.values import (
     NONE,
     REQUEST,
@@ -61,18 +61,25 @@ def _constant(_frame: Frame, node: ast.Constant) -> Value:
 
 
 def _name(frame: Frame, node: ast.Name) -> Value:
+    if frame.engine.guarded:
+        scope = scope_of(frame, node.id)
+        if scope is not None:
+            guards.note_read(frame, (id(scope), node.id))
     return lookup(frame, node.id)
 
 
 def _attribute(frame: Frame, node: ast.Attribute) -> Value:
-    return attributes.load(frame, frame.value(node.value), node.attr, node)
+    owners = frame.value(node.value)
+    guards.note_attribute(frame, owners, node.attr)
+    return attributes.load(frame, owners, node.attr, node)
 
 
 def _call(frame: Frame, node: ast.Call) -> Value:
     if isinstance(node.func, ast.Name) and node.func.id == "super" and frame.function is not None:
         return _super(frame)
-    callee = frame.value(node.func)
-    return frame.call(callee, arguments_of(frame, node), node)
+    callee, arguments = frame.value(node.func), arguments_of(frame, node)
+    guards.note_call(frame, callee, containers.key_name(arguments.at(0)))
+    return frame.call(callee, arguments, node)
 
 
 def _super(frame: Frame) -> Value:
@@ -123,7 +130,7 @@ def _binary(frame: Frame, node: ast.BinOp) -> Value:
             return (made,)
     if is_request(left, 1) or is_request(right, 1):
         return REQUEST
-    return text_of([left, right])
+    return formatted(left, right) if isinstance(node.op, ast.Mod) else text_of([left, right])
 
 
 def _unary(frame: Frame, node: ast.UnaryOp) -> Value:
@@ -186,7 +193,9 @@ def _subscript(frame: Frame, node: ast.Subscript) -> Value:
             if part is not None:
                 frame.value(part)
         return containers.copied(frame, value, node)
-    return containers.item(frame, value, frame.value(node.slice), node)
+    key = frame.value(node.slice)
+    guards.note_item(frame, value, containers.key_name(key))
+    return containers.item(frame, value, key, node)
 
 
 def _formatted(frame: Frame, node: ast.JoinedStr) -> Value:

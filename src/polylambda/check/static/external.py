@@ -18,6 +18,7 @@ from polylambda.check.static.values import (
     Function,
     Instance,
     Member,
+    Tag,
     Value,
     is_request,
     join,
@@ -71,7 +72,20 @@ def call(frame: Frame, name: str, arguments: Arguments, node: ast.AST) -> Value:
         if canonical(name) in _RUNTIMES or name.startswith("polylambda.runtime"):
             frame.engine.registered(made, arguments)
     calls.call_back(frame, arguments, node)
+    if made is None and not frame.importing:
+        _hand_over(frame, arguments, node)
     return result
+
+
+def _hand_over(frame: Frame, arguments: Arguments, node: ast.AST) -> None:
+    """An application is passed to somebody else's function together with the event: `awsgi.response(app, event, context)`."""
+    values = arguments.all()
+    if not any(Tag.REQUEST in each for each in values):
+        return
+    for value in values:
+        for atom in value:
+            if isinstance(atom, Instance) and isinstance(atom.kind, str) and atom.callbacks:
+                calls.enter(frame, atom, node)
 
 
 def made_by(frame: Frame, name: str, arguments: Arguments, node: ast.AST) -> Value:
@@ -103,7 +117,7 @@ def keep_callbacks(made: Instance, arguments: Arguments) -> None:
                 made.callbacks.append(atom)
             elif isinstance(atom, Instance):
                 inside = [*atom.elements, *[each for held in atom.attributes.values() for each in held]]
-                if atom.callbacks or isinstance(atom.kind, Class):
+                if (atom.callbacks or isinstance(atom.kind, Class)) and atom is not made:
                     made.callbacks.append(atom)
                 elif atom.type_name in containers.BUILTIN:
                     made.callbacks.extend(each for each in inside if isinstance(each, Function | Bound | Instance))
@@ -150,11 +164,21 @@ def call_member(frame: Frame, member: Member, arguments: Arguments, node: ast.AS
         if made is not None:
             keep_callbacks(made, arguments)
     else:
+        _include(owner, arguments)
         if owner.callbacks and method in _ENTERS:
             calls.enter(frame, owner, node)
         if method not in _ADDS_CALLBACK:
             calls.call_back(frame, arguments, node)
     return result
+
+
+def _include(owner: Instance, arguments: Arguments) -> None:
+    """A router that was made at import is added to an application: `app.include_router(router)`."""
+    for value in arguments.all():
+        for atom in value:
+            is_router = isinstance(atom, Instance) and atom.callbacks and isinstance(atom.kind, str)
+            if is_router and atom is not owner and atom not in owner.callbacks:
+                owner.callbacks.append(atom)
 
 
 def _full_name(member: Member) -> str:

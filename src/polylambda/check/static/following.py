@@ -28,13 +28,14 @@ def follow_all(options: StaticOptions, project: Project, cache: Cache | None) ->
     found: dict[Mode, list[tuple[Candidate, FoundHandler]]] = {}
     for target in targets:
         for candidate in _candidates(checker, target):
-            value = handlers.value_of(checker, candidate.module, candidate.name)
+            value = handlers.value_at(checker, candidate)
             mode = options.mode or handlers.default_mode(checker, value)
             module = candidate.module
             entry = FoundHandler(f"{module.name}.{candidate.name}", module.path, candidate.line, mode)
             if entry not in [each for _, each in found.get(mode, [])]:
                 found.setdefault(mode, []).append((candidate, entry))
     findings: set[Finding] = set()
+    followed: set[int] = set()
     for position, (mode, group) in enumerate(found.items()):
         if position:
             project.forget_values()
@@ -42,10 +43,13 @@ def follow_all(options: StaticOptions, project: Project, cache: Cache | None) ->
         checker.mode = checker.report.mode = mode
         for candidate, _ in group:
             _follow(checker, candidate)
+        followed |= checker.followed
         own = checker.report.all()
         findings |= linter.joined(project, checker.report, own, cache)
     everything = [entry for group in found.values() for _, entry in group]
-    return Checked(tuple(sorted(findings)), tuple(everything), tuple(project.problems), tuple(project.paths()))
+    return Checked(
+        tuple(sorted(findings)), tuple(everything), tuple(project.problems), tuple(project.paths()), len(followed)
+    )
 
 
 def _candidates(checker: Checker, target: Target) -> list[Candidate]:
@@ -61,7 +65,7 @@ def _candidates(checker: Checker, target: Target) -> list[Candidate]:
         candidate
         for module in target.modules
         for candidate in handlers.candidates(module)
-        if handlers.is_handler(checker, handlers.value_of(checker, module, candidate.name))
+        if handlers.is_handler(checker, handlers.value_at(checker, candidate))
     ]
     if not found:
         raise ConfigurationError(
@@ -82,11 +86,16 @@ def _line_of(module: Module, name: str) -> int:
 
 
 def _follow(checker: Checker, candidate: Candidate) -> None:
-    value = handlers.value_of(checker, candidate.module, candidate.name)
+    value = handlers.value_at(checker, candidate)
+    name, before = f"{candidate.module.name}.{candidate.name}", checker.entered
     try:
         handlers.follow(checker, candidate.module, value, candidate.line)
     except Exception as e:
         # What is found in other handlers is worth more than an end with our own frames.
         reason = "it is nested too deeply" if isinstance(e, RecursionError) else f"{type(e).__name__}: {e}"
-        name = f"{candidate.module.name}.{candidate.name}"
         checker.project.problems.append(f"{name} could not be followed to its end: {reason}")
+    else:
+        if checker.entered == before:
+            checker.project.problems.append(
+                f"{name} leads to no function of the project, so nothing was checked: name the function that handles the event"
+            )

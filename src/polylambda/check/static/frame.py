@@ -10,6 +10,7 @@ from polylambda.check.finding import Mode, Step
 from polylambda.check.static.values import Function, Home, Instance, OfKey, Site, Value
 
 if TYPE_CHECKING:
+    from polylambda.check.static.guards import Guarded
     from polylambda.check.static.project import Module, Project
     from polylambda.check.static.report import Report
 
@@ -93,6 +94,7 @@ class Engine(Protocol):
     mode: Mode
     state: Value
     is_async: bool
+    guarded: dict[object, tuple[Guarded, ...]]
 
     def value(self, frame: Frame, node: ast.expr) -> Value:
         """Return what an expression is."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from polylambda.check.static import writes
+from polylambda.check.static import wrappers, writes
 from polylambda.check.static.frame import Arguments, Scope
 from polylambda.check.static.values import (
     UNKNOWN,
@@ -18,7 +18,10 @@ from polylambda.check.static.values import (
     Home,
     Instance,
     Member,
+    Partial,
+    Tag,
     Value,
+    Wrapper,
     join,
 )
 
@@ -98,12 +101,15 @@ def _decorate(frame: Frame, decorator: Value, value: Value, node: ast.expr) -> V
                     each.traits.add("cached")
                     each.attributes["__cached_at__"] = (Instance("decorator", False, frame.site(node)),)
             result = join(result, value)
-        elif isinstance(atom, Function | Bound | Class) or (
+        elif isinstance(atom, Function) and wrappers.is_maker(atom):
+            result = join(result, wrappers.wrapped(atom, value))
+        elif isinstance(atom, Function | Bound | Class | Partial | Wrapper) or (
             isinstance(atom, Instance) and isinstance(atom.kind, Class)
         ):
-            result = join(result, frame.call((atom,), Arguments([value]), node))
+            made = frame.call((atom,), Arguments([value]), node)
+            result = join(result, wrappers.with_fallback(made, value))
         else:
-            _register(frame, atom, value)
+            _register(frame, atom, value, node)
             result = join(result, value)
     return result if result and result != UNKNOWN else value
 
@@ -118,8 +124,12 @@ def _name_of(atom: Atom) -> str:
             return ""
 
 
-def _register(frame: Frame, decorator: Atom, value: Value) -> None:
+def _register(frame: Frame, decorator: Atom, value: Value, node: ast.expr) -> None:
     """Somebody else's decorator leaves the function as it is, and may call it later."""
+    if _name_of(decorator):
+        wrappers.mark(value)
+    if isinstance(decorator, Tag) and isinstance(node, ast.Call):
+        _register_here(frame, node.func, value)
     if isinstance(decorator, Instance) and decorator.type_name.rpartition(".")[2] in _STARTS:
         frame.engine.start(value)
         return
@@ -134,6 +144,13 @@ def _register(frame: Frame, decorator: Atom, value: Value) -> None:
                 callback.callbacks.extend(atom for atom in value if atom not in callback.callbacks)
     if owner is not None:
         owner.callbacks.extend(atom for atom in value if atom not in owner.callbacks)
+
+
+def _register_here(frame: Frame, decorator: ast.expr, value: Value) -> None:
+    """`@app.get("/")` in a handler that makes its application."""
+    for atom in frame.value(decorator):
+        if isinstance(atom, Member) and not atom.owner.shared:
+            atom.owner.callbacks.extend(each for each in value if each not in atom.owner.callbacks)
 
 
 def define_class(frame: Frame, node: ast.ClassDef) -> Class:

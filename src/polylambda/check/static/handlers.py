@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from polylambda.check.finding import Mode
-from polylambda.check.static import attributes, calls, names, writes
+from polylambda.check.static import attributes, calls, names, wrappers, writes
 from polylambda.check.static.frame import Arguments, Frame
 from polylambda.check.static.values import (
     CONTEXT,
@@ -16,11 +16,12 @@ from polylambda.check.static.values import (
     Atom,
     Bound,
     Class,
-    Coroutine,
     Function,
     Home,
     Instance,
+    Partial,
     Value,
+    Wrapper,
     join,
 )
 
@@ -40,11 +41,16 @@ _CONTEXT_NAMES = frozenset({"context", "ctx", "_context", "lambda_context", "aws
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A name of a module that may be a handler."""
+    """A name of a module that may be a handler.
+
+    Attributes:
+        run: it is the class of an object that has no name, and that a runtime is run with in this line.
+    """
 
     module: Module
     name: str
     line: int
+    run: bool = False
 
 
 def candidates(module: Module) -> list[Candidate]:
@@ -65,6 +71,8 @@ def candidates(module: Module) -> list[Candidate]:
             case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Call(func=func, args=[first, *_])))):
                 if _last_name(func) in _ADAPTERS and isinstance(first, ast.Name):
                     found.append(Candidate(module, first.id, statement.lineno))
+                elif _last_name(func) in _ADAPTERS and isinstance(first, ast.Call) and _last_name(first.func):
+                    found.append(Candidate(module, _last_name(first.func), statement.lineno, run=True))
             case _:
                 pass
     return _without_doubles(found)
@@ -120,15 +128,24 @@ def value_of(checker: Checker, module: Module, name: str) -> Value:
     return value
 
 
+def value_at(checker: Checker, candidate: Candidate) -> Value:
+    """Return what a candidate is."""
+    if not candidate.run:
+        return value_of(checker, candidate.module, candidate.name)
+    checker.import_module(candidate.module)
+    place = (candidate.module.path, candidate.line)
+    return tuple(each for each in checker.runtimes if (each.site.path, each.site.line) == place)
+
+
 def default_mode(checker: Checker, value: Value) -> Mode:
     """Return the mode in which a handler may share a process: tasks for `async def`, else threads."""
     for atom in value:
         match atom:
-            case Function() | Bound():
-                return Mode.TASK if _is_async(atom) else Mode.THREAD
+            case Function() | Bound() | Partial() | Wrapper():
+                return Mode.TASK if wrappers.is_async(atom) else Mode.THREAD
             case Instance(kind=Class() as kind):
                 methods = kind.find("handle") or kind.find("__call__") or ()
-                return Mode.TASK if any(_is_async(each) for each in methods) else Mode.THREAD
+                return Mode.TASK if any(wrappers.is_async(each) for each in methods) else Mode.THREAD
             case Instance(kind=str() as kind):
                 if atom in checker.runtimes:
                     return default_mode(checker, checker.runtimes[atom].at(0, "handler"))
@@ -138,16 +155,13 @@ def default_mode(checker: Checker, value: Value) -> Mode:
     return Mode.THREAD
 
 
-def _is_async(atom: Atom) -> bool:
-    function = atom.function if isinstance(atom, Bound) else atom
-    return isinstance(function, Function) and isinstance(function.node, ast.AsyncFunctionDef)
-
-
 def is_handler(checker: Checker, value: Value) -> bool:
     """Say whether a value can handle an event."""
     for atom in value:
         match atom:
-            case Function() | Bound():
+            case Function() | Bound() | Wrapper():
+                return True
+            case Partial() if is_handler(checker, atom.target):
                 return True
             case Instance(kind=Class() as kind) if kind.find("handle") or kind.find("__call__"):
                 return True
@@ -162,7 +176,7 @@ def follow(checker: Checker, module: Module, value: Value, line: int) -> None:
     """Follow a handler through the project, as invocations do, with the middleware and lifespan of its runtime."""
     node = ast.Pass(lineno=line, col_offset=0)
     frame = Frame(checker, module, checker.import_module(module), importing=False)
-    checker.state = UNKNOWN
+    checker.state, checker.guarded = UNKNOWN, {}
     for runtime, arguments in list(checker.runtimes.items()):
         given = arguments.at(0, "handler")
         if runtime in value or any(atom in value for atom in given):
@@ -195,8 +209,9 @@ def _handle(frame: Frame, atom: Atom, node: ast.AST) -> None:
             frame.loop = frame.engine.is_async
             calls.enter(frame, atom, node)
             frame.engine.report.use(frame, atom.site)
-        case Coroutine():
-            pass
+        case Partial() | Wrapper():
+            frame.loop = wrappers.is_async(atom)
+            frame.call((atom,), Arguments([REQUEST, CONTEXT]), node)
         case _:
             pass
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,8 @@ from polylambda.check.static.report import Reached, modes_of
 from polylambda.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from polylambda.check.static.cache import Cache
     from polylambda.check.static.project import Project
     from polylambda.check.static.report import Report
@@ -35,11 +38,18 @@ _OF_COROUTINES = {
     "ASYNC251": "await asyncio.sleep(...)",
 }
 _OTHERS = {
+    "B039": "make the default None, and the object where it is used; or get(default) with a new one",
     "B019": "cache a function of the values that it needs, or use functools.cached_property",
     "RUF006": "keep it and await it, or asyncio.TaskGroup; work after the response is for a ResponseWriter",
 }
 _RULES = {**_OF_COROUTINES, **_OTHERS}
+_AT_IMPORT = frozenset({"B039"})  # of statements that no invocation runs, in the modules that it uses
 _LIMIT = 120  # seconds
+_LONGEST = 100_000  # bytes of file names in one command; systems allow from 250,000 on
+
+
+class Failed(Exception):
+    """Ruff came to grief over a file."""
 
 
 class Diagnosis(NamedTuple):
@@ -66,6 +76,10 @@ def joined(project: Project, report: Report, findings: list[Finding], cache: Cac
 
 
 def _finding(project: Project, report: Report, path: str, diagnosis: Diagnosis) -> Finding | None:
+    if diagnosis.rule in _AT_IMPORT:
+        line, column = _statement(project.body_of(path), diagnosis)
+        fix, modes = _RULES[diagnosis.rule], modes_of(diagnosis.rule)
+        return Finding(path, line, column, diagnosis.rule, diagnosis.message, fix, modes)
     reached = _innermost(report.reached[path], diagnosis.line)
     if reached is None or reached.quiet or (diagnosis.rule in _OF_COROUTINES and not reached.is_async):
         return None
@@ -105,21 +119,57 @@ def _diagnoses(project: Project, files: list[Path], cache: Cache | None) -> dict
         found = {file: [Diagnosis(*each) for each in known] for file, known in cache.linted(digests).items()}
     missing = [file for file in files if file not in found]
     if missing:
-        fresh = _ask(missing)
+        fresh: dict[Path, list[Diagnosis]] = {}
+        reasons: list[str] = []
+        for chunk in _chunks(missing):
+            fresh.update(_ask_apart(project, chunk, reasons))
+        if reasons and not fresh:
+            raise ConfigurationError(f"ruff, which finds some of the rules, failed: {reasons[0]}")
         found.update(fresh)
         if cache is not None:
-            cache.keep_linted({digests[file]: [list(each) for each in fresh[file]] for file in missing})
+            cache.keep_linted({digests[file]: [list(each) for each in known] for file, known in fresh.items()})
     return found
+
+
+def _chunks(files: list[Path]) -> Iterator[list[Path]]:
+    """Yield the files for one command each: how long it may be is limited."""
+    chunk: list[Path] = []
+    size = 0
+    for file in files:
+        length = len(os.fsencode(file)) + 1
+        if chunk and size + length > _LONGEST:
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(file)
+        size += length
+    if chunk:
+        yield chunk
+
+
+def _ask_apart(project: Project, files: list[Path], reasons: list[str]) -> dict[Path, list[Diagnosis]]:
+    """Return what ruff says of files, without those that it fails on, which become problems."""
+    try:
+        return _ask(files)
+    except Failed as e:
+        if len(files) > 1:
+            half = len(files) // 2
+            first = _ask_apart(project, files[:half], reasons)
+            return {**first, **_ask_apart(project, files[half:], reasons)}
+        reasons.append(str(e))
+        project.problems.append(f"{project.shown(files[0])} is not checked by ruff, which failed: {e}")
+        return {}
 
 
 def _ask(files: list[Path]) -> dict[Path, list[Diagnosis]]:
     command = [_program(), "check", "--isolated", "--no-cache", "--ignore-noqa", "--output-format", "json", "--quiet"]
     command += ["--select", ",".join(_RULES), "--exit-zero", "--", *map(str, files)]
     try:
-        done = subprocess.run(command, capture_output=True, check=True, timeout=_LIMIT)  # noqa: S603 # ruff, of the user's files  # ruff, and files
+        done = subprocess.run(command, capture_output=True, check=True, timeout=_LIMIT)  # noqa: S603 # ruff, of the user's files
         told: list[dict[str, Any]] = json.loads(done.stdout)
-    except (OSError, subprocess.SubprocessError, ValueError) as e:
-        raise ConfigurationError(f"ruff, which finds some of the rules, failed: {_reason(e)}") from None
+    except (subprocess.CalledProcessError, ValueError) as e:
+        raise Failed(_reason(e)) from None
+    except (OSError, subprocess.SubprocessError) as e:
+        raise ConfigurationError(f"ruff, which finds some of the rules, failed: {e}") from None
     found: dict[Path, list[Diagnosis]] = {file: [] for file in files}
     for each in told:
         file = Path(each["filename"])
@@ -131,7 +181,8 @@ def _ask(files: list[Path]) -> dict[Path, list[Diagnosis]]:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, subprocess.CalledProcessError):
-        return error.stderr.decode(errors="replace").strip() or str(error)
+        told = [line.strip() for line in error.stderr.decode(errors="replace").splitlines() if line.strip()]
+        return told[0] if told else str(error)
     return str(error)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from polylambda.check.static import names
+from polylambda.check.static import guards, names
 from polylambda.check.static.values import Class, Function, Instance, Member, OfKey, Package, Value, is_request
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def note_await(frame: Frame) -> None:
     """Note that other tasks run here: a lock of threads that is held now stops whoever waits for it, and the loop."""
     if frame.importing:
         return
+    guards.note_await(frame)
     for lock, taken in frame.waits:
         if lock in frame.locks:
             what = lock.home.what if lock.home is not None else "a lock of threads"

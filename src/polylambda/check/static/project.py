@@ -96,6 +96,12 @@ class Project:
         self.owned.add(parts[0] if parts else "")
         return self._load(file, ".".join(parts), folder)
 
+    def why_not(self, file: Path) -> str:
+        """Return why a file cannot be read, as a problem that was noted."""
+        shown = self.shown(Path(os.path.abspath(file)))
+        said = [each for each in self.problems if each.startswith(f"{shown} ")]
+        return said[-1] if said else f"{shown} cannot be read"
+
     def files_below(self, folder: Path) -> Iterator[Path]:
         """Yield the source files below a folder, without virtual environments, hidden folders, tests and what was built."""
         seen: set[str] = set()

@@ -52,14 +52,16 @@ class Checked:
     Attributes:
         findings: sorted; suppressions and baselines are not applied.
         handlers: that were followed.
-        problems: files that could not be read, one sentence each.
+        problems: what could not be read, or not followed to its end, one sentence each.
         paths: of the files that were read, as findings have them.
+        followed: how many functions invocations run.
     """
 
     findings: tuple[Finding, ...]
     handlers: tuple[FoundHandler, ...]
     problems: tuple[str, ...]
     paths: tuple[str, ...]
+    followed: int = 0
 
     @property
     def files(self) -> int:
@@ -76,6 +78,7 @@ class Checked:
             ),
             tuple(plain["problems"]),
             tuple(plain["paths"]),
+            plain["followed"],
         )
 
 

@@ -251,6 +251,15 @@ def _move(call: Call) -> Value | None:
     return UNKNOWN
 
 
+def _made_path(call: Call) -> Value:
+    """Made at import, it is one for all invocations of the process."""
+    return (Fixed("$TMPDIR/...", by_process=True),) if call.frame.importing else UNKNOWN
+
+
+def _write(call: Call) -> Value | None:
+    return _move(call) if call.owner is not None and call.owner.type_name.startswith("tempfile.") else None
+
+
 _NUMBERS = "len int float bool isinstance issubclass hasattr callable hash id abs round sum ord"
 _TYPED = "itertools.count itertools.cycle csv.reader csv.DictReader threading.local"
 _COLLECTIONS = """builtins.list builtins.tuple builtins.set builtins.frozenset builtins.bytearray collections.deque
@@ -301,6 +310,8 @@ FUNCTIONS: dict[str, Special] = {
     "polylambda.context.current_context": _always(CONTEXT),
     "polylambda.current_context": _always(CONTEXT),
     "tempfile.gettempdir": _always((Fixed("$TMPDIR"),)),  # a name to show
+    "tempfile.mkdtemp": _made_path,
+    "tempfile.mktemp": _made_path,
     "typing.cast": _last,
 }
 
@@ -312,4 +323,6 @@ METHODS: dict[str, Callable[[Call], Value | None]] = {
     "readline": _move,
     "readlines": _move,
     "seek": _move,
+    "write": _write,
+    "writelines": _write,
 }

@@ -5,7 +5,18 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any
 
-from polylambda.check.static import attributes, containers, expressions, functions, imports, locks, names, writes
+from polylambda.check.static import (
+    attributes,
+    containers,
+    expressions,
+    functions,
+    guards,
+    imports,
+    locks,
+    names,
+    writes,
+)
+from polylambda.check.static.branches import merged, run_branches
 from polylambda.check.static.frame import Arguments, Frame
 from polylambda.check.static.values import (
     NONE,
@@ -20,8 +31,6 @@ from polylambda.check.static.values import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-Variables = dict[str, Value]
 
 
 def run(frame: Frame, body: list[ast.stmt]) -> bool:
@@ -43,37 +52,6 @@ def run(frame: Frame, body: list[ast.stmt]) -> bool:
     return reached
 
 
-def _branches(frame: Frame, *branches: Callable[[], bool]) -> bool:
-    """Run alternatives from the same start, and go on with what any of them leaves; say whether one gets to its end."""
-    scope = frame.scope
-    before, held = dict(scope.variables), frame.locks
-    ends: list[Variables] = []
-    left: list[tuple[Instance, ...]] = []
-    for branch in branches:
-        scope.variables = dict(before)
-        frame.locks = held
-        if branch():
-            ends.append(scope.variables)
-            left.append(frame.locks)
-        elif scope.kind != "function":
-            ends.append(scope.variables)
-    scope.variables = _merged(ends) if ends else before
-    frame.locks = left[0] if left and all(each == left[0] for each in left) else held
-    return bool(left)
-
-
-def _merged(ends: list[Variables]) -> Variables:
-    merged = dict(ends[0])
-    for variables in ends[1:]:
-        for name, value in variables.items():
-            known = merged.get(name)
-            if known is None:
-                merged[name] = value
-            elif known is not value:
-                merged[name] = join(known, value)
-    return merged
-
-
 def _if(frame: Frame, node: ast.If) -> bool:
     if _is_for_types(node.test):
         return run(frame, node.orelse)
@@ -90,7 +68,7 @@ def _if(frame: Frame, node: ast.If) -> bool:
         frame.empty, frame.tested = empty, before
         return reached[outcome]
 
-    ends = _branches(frame, lambda: branch(True), lambda: branch(False))
+    ends = run_branches(frame, lambda: branch(True), lambda: branch(False))
     frame.decided = outer
     if not reached[True]:
         frame.empty |= otherwise
@@ -117,7 +95,7 @@ def _for(frame: Frame, node: ast.For | ast.AsyncFor) -> None:
         run(frame, node.body)
         return True
 
-    _branches(frame, lambda: True, once)
+    run_branches(frame, lambda: True, once)
     run(frame, node.orelse)
 
 
@@ -128,7 +106,7 @@ def _while(frame: Frame, node: ast.While) -> None:
         run(frame, node.body)
         return True
 
-    _branches(frame, lambda: True, once)
+    run_branches(frame, lambda: True, once)
     run(frame, node.orelse)
 
 
@@ -145,7 +123,7 @@ def _try(frame: Frame, node: ast.Try | ast.TryStar) -> bool:
         return run(frame, node.body) and run(frame, node.orelse)
 
     def handled(handler: ast.ExceptHandler) -> bool:
-        frame.scope.variables = _merged([frame.scope.variables, start])
+        frame.scope.variables = merged([frame.scope.variables, start])
         if handler.type is not None:
             frame.value(handler.type)
         if handler.name:
@@ -156,7 +134,7 @@ def _try(frame: Frame, node: ast.Try | ast.TryStar) -> bool:
         frame.empty = empty
         return reached
 
-    reached = _branches(frame, body, *[lambda handler=handler: handled(handler) for handler in node.handlers])
+    reached = run_branches(frame, body, *[lambda handler=handler: handled(handler) for handler in node.handlers])
     after = dict(frame.scope.variables)
     ends = run(frame, node.finalbody)
     if not reached and frame.scope.kind == "function":
@@ -237,7 +215,7 @@ def _match(frame: Frame, node: ast.Match) -> bool:
             frame.value(each.guard)
         return run(frame, each.body)
 
-    return _branches(frame, lambda: True, *[lambda each=each: case(each) for each in node.cases])
+    return run_branches(frame, lambda: True, *[lambda each=each: case(each) for each in node.cases])
 
 
 def _assign(frame: Frame, node: ast.Assign) -> None:
@@ -311,7 +289,10 @@ def _delete(frame: Frame, node: ast.Delete) -> None:
 
 
 def _return(frame: Frame, node: ast.Return) -> bool:
-    frame.returned = join(frame.returned, frame.value(node.value) if node.value is not None else NONE)
+    value = frame.value(node.value) if node.value is not None else NONE
+    if isinstance(node.value, ast.Name):
+        guards.note_item(frame, value)
+    frame.returned = join(frame.returned, value)
     return False
 
 

@@ -39,7 +39,7 @@ def target_of(project: Project, text: str) -> Target:
     if path.is_file():
         module = project.module_at(path.resolve())
         if module is None:
-            raise ConfigurationError(project.problems[-1] if project.problems else f"{text} cannot be read")
+            raise ConfigurationError(project.why_not(path.resolve()))
         return Target(text, (module,))
     if text.endswith(".py"):
         raise ConfigurationError(f"there is no file {text!r} in {project.root}")
@@ -58,5 +58,8 @@ def _module(project: Project, parts: list[str]) -> Module | None:
         place: Path = base.joinpath(*parts)
         for file in (place.with_name(f"{place.name}.py"), place / "__init__.py"):
             if file.is_file():
-                return project.module_at(file)
+                module = project.module_at(file)
+                if module is None:
+                    raise ConfigurationError(project.why_not(file))
+                return module
     return None

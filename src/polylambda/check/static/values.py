@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
-_MOST_ATOMS = 12
+MOST_ATOMS = 48
+"""What a value may be, at most; more is left out."""
 
 
 class Tag(Enum):
@@ -224,6 +225,20 @@ class Partial:
 
 
 @dataclass(frozen=True, slots=True)
+class Wrapper:
+    """What somebody else's code made of a function of the project: a decorator, or what it made of another function.
+
+    Attributes:
+        maker: is called with what is wrapped, and with the arguments of a call.
+        wrapped: nothing, for a decorator with settings.
+    """
+
+    maker: Function
+    wrapped: Value
+    settings: tuple[tuple[str, Value], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Super:
     """`super()` in a method."""
 
@@ -245,6 +260,7 @@ Atom = (
     | Later
     | Coroutine
     | Partial
+    | Wrapper
     | Super
 )
 Value = tuple[Atom, ...]
@@ -267,7 +283,7 @@ def join(first: Value, *others: Value) -> Value:
             result = other
             continue
         fresh = tuple(atom for atom in other if atom not in result)
-        if fresh and len(result) + len(fresh) <= _MOST_ATOMS:
+        if fresh and len(result) + len(fresh) <= MOST_ATOMS:
             result += fresh
     return result
 
@@ -291,6 +307,18 @@ def key_of(value: Value) -> object:
     return tuple([_key(atom) for atom in value])
 
 
+def shape_of(value: Value) -> object:
+    """Return what two values have in common when they differ only in where their objects were made."""
+    return tuple(
+        [
+            (atom.kind if isinstance(atom.kind, str) else id(atom.kind), is_request((atom,)))
+            if isinstance(atom, Instance) and not atom.shared
+            else _key(atom)
+            for atom in value
+        ]
+    )
+
+
 def _key(atom: Atom) -> object:
     match atom:
         case Instance(shared=False):
@@ -306,6 +334,8 @@ def _key(atom: Atom) -> object:
             return atom
         case Partial():
             return ("partial", key_of(atom.target))
+        case Wrapper():
+            return ("wrapper", id(atom.maker), key_of(atom.wrapped))
         case Super():
             return ("super", id(atom.owner))
         case Member():

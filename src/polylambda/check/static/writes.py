@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from polylambda.check.finding import Mode
+from polylambda.check.static import guards
 from polylambda.check.static.report import finding, modes_of
 from polylambda.check.static.values import (
     Class,
@@ -182,7 +183,12 @@ def _judge(frame: Frame, write: _Write) -> None:
         return
     if not write.augmented:
         frame.engine.report.filled |= write.keys
-    if frame.quiet or _is_declared(write.target) or frame.is_guarded() or _is_harmless(frame, write):
+    if frame.quiet or _is_declared(write.target):
+        return
+    if frame.is_guarded():
+        _note_guarded(frame, write)
+        return
+    if _is_harmless(frame, write):
         return
     if _is_same_each_time(frame, write):
         return
@@ -191,6 +197,15 @@ def _judge(frame: Frame, write: _Write) -> None:
         _tell(frame, write, "LMI105", message)
     else:
         _tell(frame, write, write.home.rule, f"{write.home.what} {write.verb} by every invocation")
+
+
+def _note_guarded(frame: Frame, write: _Write) -> None:
+    if write.augmented or _is_of_key(write):
+        return
+    if write.key is not None or write.whole or write.verb == "is written":
+        one = write.key[0] if write.key is not None and len(write.key) == 1 else None
+        part = str(one.value) if isinstance(one, Const) else None
+        guards.note_write(frame, write.home, write.keys, part, write.value, write.node)
 
 
 def _is_same_each_time(frame: Frame, write: _Write) -> bool:
