@@ -28,6 +28,7 @@ class Assignment:
         stall: seconds that the event loop may not turn.
         patience: seconds that all may wait for each other.
         timeout: seconds that nothing may happen in.
+        longest: seconds in which at least one invocation must end.
         environ: variables that Lambda sets.
         folder: for the notes, the output and temporary files.
     """
@@ -47,6 +48,7 @@ class Assignment:
     stall: float = 0.1
     patience: float = 0.5
     timeout: float = 30.0
+    longest: float = 30.0
     environ: dict[str, str] = field(default_factory=dict[str, str])
     folder: str
 

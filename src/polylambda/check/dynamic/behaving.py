@@ -10,7 +10,7 @@ from polylambda.check.dynamic.runs import MOST_EVIDENCE, Runs, Site, name_of, si
 from polylambda.check.finding import Finding, Mode
 
 if TYPE_CHECKING:
-    from polylambda.check.dynamic.observation import Answer
+    from polylambda.check.dynamic.observation import Answer, Observation
 
 
 def behaving(runs: Runs) -> list[Finding]:
@@ -72,12 +72,11 @@ def _stalled(runs: Runs) -> list[Finding]:
     if runs.mode is not Mode.TASK:
         return []
     by_site: defaultdict[Site | None, list[dict[str, Any]]] = defaultdict(list)
-    for run in (runs.alone, runs.reversed):
+    first = min(runs.events, runs.invocations // 2)  # those that come first import, and make clients
+    for run, late in ((runs.alone, range(first, runs.invocations)), (runs.reversed, range(runs.invocations - first))):
         for note in run.of("stall"):
-            by_site[site_of(note)].append(note)
-    unknown = by_site.pop(None, [])
-    if unknown:
-        by_site[next(iter(by_site), runs.handler)] += unknown
+            if note["number"] in late:
+                by_site[site_of(note)].append(note)
     found: list[Finding] = []
     for site, notes in by_site.items():
         if len(notes) < 2:
@@ -89,7 +88,7 @@ def _stalled(runs: Runs) -> list[Finding]:
         fix = "await something that does not block, or run it in a thread: await asyncio.to_thread(...)"
         lines = [
             "where it stood, innermost last:",
-            *(longest["stack"][-5:] or ["in code that holds the interpreter lock"]),
+            *longest["stack"][-5:],
         ]
         found.append(runs.finding("RUN109", site, message, fix, lines))
     return found
@@ -97,13 +96,9 @@ def _stalled(runs: Runs) -> list[Finding]:
 
 def _failed(runs: Runs) -> list[Finding]:
     together, alone = runs.together, runs.alone
-    hung = together.of("hung")
-    if hung and not alone.of("hung"):
-        return [_hung(runs, hung)]
-    if len(together.answers) < runs.invocations and len(alone.answers) == runs.invocations:
-        message = "the process ended in the middle of invocations, which it does not when they come one at a time"
-        lines = [f"exit status {together.status}", *together.output.splitlines()[-MOST_EVIDENCE:]]
-        return [runs.finding("RUN114", None, message, "find out what ends it; the output is evidence", lines)]
+    broken = next((run for run in (together, alone, runs.reversed) if run.is_broken), None)
+    if broken is not None:
+        return broke(runs, broken, one_by_one=broken is not together or runs.mode is Mode.PROCESS)
     found: dict[str, tuple[int, dict[str, Any]]] = {}
     for number, answer in sorted(together.answers.items()):
         other = alone.answers.get(number)
@@ -112,11 +107,29 @@ def _failed(runs: Runs) -> list[Finding]:
     return [_failure(runs, number, error) for number, error in found.values()]
 
 
-def _failure(runs: Runs, number: int, error: dict[str, Any]) -> Finding:
+def broke(runs: Runs, run: Observation, *, one_by_one: bool) -> list[Finding]:
+    """Return that a run hung or ended early, although the handler answers each event by itself."""
+    hung = run.of("hung")
+    if hung:
+        return [_hung(runs, hung, one_by_one=one_by_one)]
+    exited = next(iter(run.of("exited")), None)
+    message = f"the process ends {'after some' if one_by_one else 'in the middle of'} invocations"
+    what = [f"{name_of(exited['number'])} raises {exited['error']}"] if exited is not None else []
+    lines = [*what, f"exit status {run.status}", *run.output.splitlines()[-MOST_EVIDENCE:]]
+    site = site_of(exited) if exited is not None else None
+    return [runs.finding("RUN114", site, message, "find out what ends it; the output is evidence", lines)]
+
+
+def failing(runs: Runs, number: int, error: dict[str, Any]) -> list[Finding]:
+    """Return that invocations fail once there was one before them."""
+    return [_failure(runs, number, error, "after others")]
+
+
+def _failure(runs: Runs, number: int, error: dict[str, Any], how: str = "") -> Finding:
     kind = error.get("errorType")
     told: list[Any] = error.get("stackTrace") or []
     trace = [str(line).strip().splitlines()[0] for line in told if str(line).strip()]
-    how = "after others" if runs.mode is Mode.PROCESS else "among others"
+    how = how or ("after others" if runs.mode is Mode.PROCESS else "among others")
     message = f"an invocation fails with {kind} when it runs {how}, and not by itself"
     lines = [f"{name_of(number)}: {kind}: {error.get('errorMessage')}", *trace[-3:]]
     fix = "look for what invocations share on the way to the failing line"
@@ -134,10 +147,15 @@ def _raised_at(runs: Runs, trace: list[str]) -> Site | None:
     return None
 
 
-def _hung(runs: Runs, notes: list[dict[str, Any]]) -> Finding:
+def _hung(runs: Runs, notes: list[dict[str, Any]], *, one_by_one: bool) -> Finding:
     waiting = [note for note in notes if site_of(note) is not None]
-    lines = [f"waits at {path}:{line} in {function}" for path, line, function in filter(None, map(site_of, waiting))]
+    is_at = "waits at" if notes[0].get("stuck", True) else "is at"
+    lines = [f"{is_at} {path}:{line} in {function}" for path, line, function in filter(None, map(site_of, waiting))]
     site = site_of(waiting[0]) if waiting else None
+    if one_by_one:
+        message = "an invocation hangs for what one before it has left, and never ends"
+        fix = "free in the invocation what it has taken: with lock, a with statement, try and finally"
+        return runs.finding("RUN114", site, message, fix, sorted(set(lines))[:MOST_EVIDENCE])
     message = "invocations wait for each other, and none of them ends"
     fix = "hold no lock across an await or a call that takes another lock; take locks in one order; set time limits"
     return runs.finding("RUN114", site, message, fix, sorted(set(lines))[:MOST_EVIDENCE])

@@ -3,50 +3,138 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import signal
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from polylambda.check.dynamic import planting
 from polylambda.check.dynamic.answers import shape_of
 from polylambda.check.dynamic.marks import Marks
+from polylambda.check.dynamic.observation import Observation
 from polylambda.check.dynamic.rehearsal import Event, Rehearsal
 from polylambda.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from polylambda.check.dynamic.observation import Answer, Observation
+    from polylambda.check.dynamic.observation import Answer
 
 _MOST_TRIED = 40  # places that are tried one by one
 
 
-async def learn(
-    rehearsal: Rehearsal, payloads: tuple[bytes, ...], progress: Callable[[str], None]
-) -> tuple[list[Event], float]:
-    """Return the events with their places, and how long an invocation takes by itself, in seconds.
+@dataclass(slots=True)
+class Learnt:
+    """What the handler does with each event by itself.
+
+    Attributes:
+        events: those it answers, with their places.
+        seconds: that an invocation takes by itself.
+        seen: the run that tells.
+        is_broken: it hung or ended because of what an earlier invocation had left.
+        failing: an invocation and its error, when all fail but the first of their event.
+    """
+
+    events: list[Event]
+    seconds: float = 0.0
+    seen: Observation = field(default_factory=Observation)
+    is_broken: bool = False
+    failing: tuple[int, dict[str, Any]] | None = None
+
+
+async def learn(rehearsal: Rehearsal, payloads: tuple[bytes, ...], progress: Callable[[str], None]) -> Learnt:
+    """Return what there is to know before invocations run together.
 
     Raises:
-        ConfigurationError: the handler cannot be loaded, or has no such event's mode.
+        ConfigurationError: the handler cannot be loaded, has no such event's mode, or answers none of the events.
     """
-    events = [_event(payload) for payload in payloads]
+    learnt = Learnt([_event(payload) for payload in payloads])
+    numbers = list(range(1, len(payloads) + 1))
+    while True:
+        seen, payload = await _each(rehearsal, learnt.events)
+        if not seen.is_broken:
+            break
+        # One at a time: the first without an answer is the one at which the process hung or ended.
+        missing = len(seen.answers)
+        index = missing % len(learnt.events)
+        ended = await rehearsal.once([payload[missing]]) if missing else seen
+        if not ended.is_broken:
+            learnt.seen, learnt.is_broken = seen, True
+            return learnt
+        if missing >= 2 * len(learnt.events) and learnt.events[index].places:  # only with markers in it
+            learnt.events[index] = replace(learnt.events[index], places=frozenset())
+            continue
+        reason = f"event {numbers[index]} {_end_of(ended)}"
+        if len(learnt.events) == 1:
+            raise ConfigurationError(
+                f"{rehearsal.options.target} cannot be checked, {reason}: give an --event that it answers"
+            )
+        progress(f"{reason}; it is left out")
+        del learnt.events[index], numbers[index]
+    learnt.seen, learnt.seconds = seen, seen.seconds / len(seen.answers)
+    _look_for_failures(rehearsal, learnt, seen, numbers, progress)
+    if learnt.failing is None:
+        await _plant(rehearsal, learnt, seen, numbers, progress)
+    return learnt
+
+
+async def _each(rehearsal: Rehearsal, events: list[Event]) -> tuple[Observation, list[bytes]]:
+    """Run each event twice, for what comes first often does more, such as making clients; and once with markers."""
     marks = Marks(rehearsal.seed)
     size = len(events)
-    # Each event twice: what comes first often does more, such as making clients.
     plain = [event.payload for event in events]
-    marked = [event.marked(marks.of(2 * size + index)) for index, event in enumerate(events)]
-    seen = await rehearsal.once([*plain, *plain, *marked])
+    payloads = [*plain, *plain, *(event.marked(marks.of(2 * size + index)) for index, event in enumerate(events))]
+    seen = await rehearsal.once(payloads)
     refuse_unloadable(rehearsal, seen)
-    for index, event in enumerate(events):
-        before, after = seen.answers.get(size + index), seen.answers.get(2 * size + index)
-        if before is not None and before.error is not None:
-            error = f"{before.error.get('errorType')}: {before.error.get('errorMessage')}"
-            progress(f"the handler fails with event {index + 1} also when it runs by itself: {error}")
+    return seen, payloads
+
+
+def _end_of(seen: Observation) -> str:
+    """How an event ended a process in which nothing else ran, for messages."""
+    hung = seen.of("hung")
+    if hung or seen.status in (None, -signal.SIGKILL, -signal.SIGTERM):
+        place = next((note["site"] for note in hung if note["site"]), None)
+        return "is never answered" + (f" (it is at {place[0]}:{place[1]} in {place[2]})" if place else "")
+    for note in seen.of("exited"):
+        return f"ends the process with {note['error']}"
+    last = seen.output.strip().splitlines()[-1:]
+    return f"ends the process (exit status {seen.status})" + (f": {last[0]}" if last else "")
+
+
+def _look_for_failures(
+    rehearsal: Rehearsal, learnt: Learnt, seen: Observation, numbers: list[int], progress: Callable[[str], None]
+) -> None:
+    size = len(learnt.events)
+    errors = {number: answer.error for number, answer in seen.answers.items() if answer.error is not None}
+    for index in range(size):
+        if size + index in errors:
+            also = " also when it runs by itself" if index in errors else ", when it is not the first"
+            progress(f"the handler fails with event {numbers[index]}{also}: {_told(errors[size + index])}")
+    if len(errors) == 3 * size:
+        raise ConfigurationError(
+            f"{rehearsal.options.target} cannot be checked, it fails with every event also by itself, first with"
+            f" {_told(errors[0])}: give an --event that it answers"
+        )
+    if errors.keys() >= set(range(size, 3 * size)):
+        learnt.failing = size, errors[size]
+
+
+async def _plant(
+    rehearsal: Rehearsal, learnt: Learnt, seen: Observation, numbers: list[int], progress: Callable[[str], None]
+) -> None:
+    size = len(learnt.events)
+    for index, event in enumerate(learnt.events):
+        before, after = seen.answers[size + index], seen.answers[2 * size + index]
         if event.places and not _is_alike(before, after):
-            events[index] = fewer = await _fewer(rehearsal, event, before)
+            learnt.events[index] = fewer = await _fewer(rehearsal, event, before)
             left = f"{len(fewer.places)} of {len(event.places)} places"
             progress(
-                f"the handler takes event {index + 1} for another one when it is marked everywhere: {left} are marked"
+                f"the handler takes event {numbers[index]} for another one when it is marked everywhere:"
+                f" {left} are marked"
             )
-    return events, seen.seconds / max(1, len(seen.answers))
+
+
+def _told(error: dict[str, Any]) -> str:
+    return f"{error.get('errorType')}: {error.get('errorMessage')}"
 
 
 def refuse_unloadable(rehearsal: Rehearsal, seen: Observation) -> None:

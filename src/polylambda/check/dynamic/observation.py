@@ -50,6 +50,7 @@ class Observation:
 
     Attributes:
         answers: by invocation; one that was never answered is missing.
+        asked: how many invocations there were to be.
         notes: what was seen in the process, in order.
         status: exit status of the process; None: it was killed.
         init_error: AWS's error object when the handler could not be loaded.
@@ -59,6 +60,7 @@ class Observation:
     """
 
     answers: dict[int, Answer] = field(default_factory=dict[int, Answer])
+    asked: int = 0
     notes: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     status: int | None = None
     init_error: dict[str, Any] | None = None
@@ -70,9 +72,18 @@ class Observation:
         """Return the notes of one kind."""
         return [note for note in self.notes if note["kind"] == kind]
 
+    @property
+    def is_broken(self) -> bool:
+        """The process hung, or ended before it had answered everything."""
+        return len(self.answers) < self.asked
+
 
 async def observe(
-    forks: Forks, assignment: Assignment, waves: Sequence[Sequence[int]], payload: Callable[[int], bytes]
+    forks: Forks,
+    assignment: Assignment,
+    waves: Sequence[Sequence[int]],
+    payload: Callable[[int], bytes],
+    until: float,
 ) -> Observation:
     """Run the handler in a new process, and wait for its end.
 
@@ -81,8 +92,12 @@ async def observe(
         assignment: what it is to do.
         waves: the invocations; those of a wave are under way at the same time.
         payload: gives the event of an invocation.
+        until: when it has to be over, on the event loop's clock.
+
+    Raises:
+        TimeoutError: it was not.
     """
-    seen = Observation()
+    seen = Observation(asked=sum(map(len, waves)))
     marks = Marks(assignment.seed)
     function = FunctionConfiguration(
         handler=assignment.target,
@@ -98,10 +113,11 @@ async def observe(
         end = asyncio.create_task(forks.ended())
         end.add_done_callback(lambda _: api.runtime_exited("the process has ended"))
         try:
-            if await api.ready():
-                await _invoke(seen, broker, waves, marks, payload, assignment.timeout + _GRACE)
-            elif api.init_error is not None:
-                seen.init_error = _error(api.init_error[1])
+            async with asyncio.timeout_at(until):
+                if await api.ready():
+                    await _invoke(seen, broker, waves, marks, payload, assignment.longest + _GRACE)
+                elif api.init_error is not None:
+                    seen.init_error = _error(api.init_error[1])
         finally:
             await _finish(seen, forks, end)
             broker.close()

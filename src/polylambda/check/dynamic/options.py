@@ -22,7 +22,8 @@ class RunOptions:
         invocations: in all.
         seed: of the markers and the order; by default one is drawn.
         stall: seconds that the event loop may be kept from turning.
-        timeout: seconds in which at least one step must happen, before the run counts as hung.
+        timeout: seconds that an invocation may take, before the run counts as hung; all runs together take at most a few
+            times that.
         names: what the user called the events, for `Ran.reproduce`; by default their JSON.
         root: folder of the project: the working directory, and whose code counts as the user's.
     """
@@ -48,7 +49,9 @@ class Ran:
         seed: that was used.
         mode: that was used.
         invocations: of each run; fewer than asked for when the handler is slow.
-        reproduce: the command line that shows the findings again, with as few events, slots and invocations as do.
+        reproduce: the command line that shows the findings again, with as few events, slots and invocations as do; empty
+            when there are none.
+        again: the options of that command line.
     """
 
     findings: tuple[Finding, ...]
@@ -56,3 +59,4 @@ class Ran:
     mode: Mode
     invocations: int
     reproduce: str
+    again: RunOptions | None = None

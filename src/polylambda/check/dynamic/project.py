@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import os
+import re
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import polylambda
 
@@ -46,15 +48,20 @@ class Project:
             frame = frame.f_back
         return None
 
-    def definition(self, handler: Any) -> tuple[str, int, str]:
-        """Return file, line and name of a handler."""
-        code = None
+    def definition(self, handler: Any, target: str) -> tuple[str, int, str]:
+        """Return file, line and name of a handler; of one made elsewhere, where `target` names it."""
+        while isinstance(handler, functools.partial):
+            handler = cast("functools.partial[Any]", handler).func
         for each in (handler, getattr(handler, "handle", None), getattr(handler, "__call__", None)):  # noqa: B004
             code = getattr(inspect.unwrap(each), "__code__", None) if callable(each) else None
             if code is not None and self.owns(code.co_filename):
                 return self.relative(code.co_filename), code.co_firstlineno, code.co_qualname
-        module = sys.modules.get(getattr(handler, "__module__", ""))
-        return self.relative(getattr(module, "__file__", None) or "?"), 1, repr(handler)[:80]
+        module, _, name = target.rpartition(".")
+        path = getattr(sys.modules.get(module.replace("/", ".")), "__file__", None)
+        if path:
+            return self.relative(path), _line_of(path, name), name
+        made = sys.modules.get(getattr(handler, "__module__", ""))
+        return self.relative(getattr(made, "__file__", None) or "?"), 1, name
 
     def _is_ours(self, filename: str) -> bool:
         if filename.startswith("<"):
@@ -63,3 +70,13 @@ class Project:
         if not path.startswith(self._root) or any(part in path.removeprefix(self._root[:-1]) for part in _OTHERS):
             return False
         return not any(path.startswith(os.path.join(each, "")) for each in self._not)
+
+
+def _line_of(path: str, name: str) -> int:
+    """The line on which a module first sets a name; 1 when it cannot be told."""
+    try:
+        with open(path, encoding="utf-8") as source:
+            lines = [number for number, line in enumerate(source, 1) if re.match(rf"{name}\s*[:=]", line)]
+    except (OSError, ValueError):
+        lines = []
+    return next(iter(lines), 1)

@@ -6,12 +6,13 @@ by itself. `together` is the run in question.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import random
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from polylambda.check.dynamic import planting
@@ -60,6 +61,7 @@ class Rehearsal:
         events: that the invocations take in turn.
         concurrency: invocations under way at a time.
         invocations: in all.
+        until: when all runs have to be over, on the event loop's clock.
     """
 
     forks: Forks
@@ -69,11 +71,11 @@ class Rehearsal:
     events: Sequence[Event]
     concurrency: int
     invocations: int
-    _created: set[str] = field(default_factory=set[str])
+    until: float
 
     def smaller(self, events: Sequence[Event], concurrency: int, invocations: int) -> Rehearsal:
         """Return the same with fewer of each."""
-        return Rehearsal(self.forks, self.options, self.seed, self.mode, events, concurrency, invocations)
+        return replace(self, events=events, concurrency=concurrency, invocations=invocations)
 
     @property
     def root(self) -> str:
@@ -121,6 +123,8 @@ class Rehearsal:
         thorough: bool = False,
         payloads: Sequence[bytes] | None = None,
     ) -> Observation:
+        if asyncio.get_running_loop().time() > self.until:
+            raise TimeoutError
         marks = Marks(self.seed)
 
         def payload(number: int) -> bytes:
@@ -144,9 +148,10 @@ class Rehearsal:
                 thorough=thorough,
                 stall=self.options.stall,
                 timeout=self.options.timeout,
+                longest=self.options.timeout * (1 if size == 1 else 2),  # several share the processor
                 folder=folder,
             )
-            seen = await observe(self.forks, assignment, waves, payload)
+            seen = await observe(self.forks, assignment, waves, payload, self.until)
             seen.left = _left(seen, assignment)
         return seen
 

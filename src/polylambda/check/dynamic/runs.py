@@ -25,6 +25,7 @@ class Runs:
         marks: by which data are recognised.
         mode: what a slot is.
         invocations: of each run.
+        events: how many different ones the invocations take in turn.
         longer: a sequential run with more invocations, if there was a reason for one.
         explained: a run like `together` in which every line was looked at, once there is something to explain.
     """
@@ -38,6 +39,7 @@ class Runs:
     reversed: Observation = field(default_factory=Observation)
     longer: Observation | None = None
     explained: Observation | None = None
+    events: int = 1
 
     @property
     def handler(self) -> Site:

@@ -50,8 +50,10 @@ def _become(assignment: Assignment) -> None:
 
 
 def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+    try:
+        os.write(1, line.encode() + b"\n")
+    except BrokenPipeError:  # whoever asked was interrupted
+        raise SystemExit(0) from None
 
 
 if __name__ == "__main__":

@@ -96,7 +96,7 @@ class SeededLoop(asyncio.SelectorEventLoop):
 
     Attributes:
         turn: when the callback that runs began (monotonic, CPU seconds of the thread), and its context; None between.
-        lasted: is told of each callback of an invocation: seconds, CPU seconds, when it began.
+        lasted: is told of each callback of an invocation: its number, seconds, CPU seconds, when it began.
     """
 
     _ready: Any
@@ -113,7 +113,7 @@ class SeededLoop(asyncio.SelectorEventLoop):
         self._jobs = 0
         self._threads = threading.active_count()
         self.turn: tuple[float, float, Context | None] | None = None
-        self.lasted: Callable[[float, float, float], None] | None = None
+        self.lasted: Callable[[int, float, float, float], None] | None = None
         selector = _Selector()
         super().__init__(selector)
         selector.waited = self._waited
@@ -199,7 +199,9 @@ class SeededLoop(asyncio.SelectorEventLoop):
         if turn is None and handle is None:
             return
         now, cpu = time.monotonic(), time.thread_time()
-        if turn is not None and self.lasted is not None and self._stage.of(turn[2]) is not None:
-            self.lasted(now - turn[0], cpu - turn[1], turn[0])
+        if turn is not None and self.lasted is not None:
+            number = self._stage.of(turn[2])
+            if number is not None:
+                self.lasted(number, now - turn[0], cpu - turn[1], turn[0])
         if handle is not None:
             self.turn = now, cpu, getattr(handle, "_context", None)

@@ -101,7 +101,8 @@ class Onlooker:
         if name.startswith(_SKIPPED) or name == os.devnull:
             return
         if flags & _WRITES:
-            self._made(name, "file")
+            if not os.path.isdir(name):  # tempfile opens the folder, and the file in it by an opener, or without a name
+                self._made(name, "file")
         else:
             self._read(number, name)
 

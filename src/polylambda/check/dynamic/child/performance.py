@@ -95,7 +95,11 @@ class Performance:
         except Exception as error:
             post_init_error(Address(self._settings.runtime_api), error)
             raise SystemExit(1) from None
-        self._notes.write("handler", site=self._project.definition(described.handler), asynchronous=handler.is_async)
+        self._notes.write(
+            "handler",
+            site=self._project.definition(described.handler, self._assignment.target),
+            asynchronous=handler.is_async,
+        )
         self._is_async = handler.is_async
         around: Middleware = self._around_async if handler.is_async else self._around
         return LambdaManagedRuntime(
@@ -126,6 +130,8 @@ class Performance:
             self._onlooker.begin(number)
             try:
                 call_next(payload, response, context)
+            except (SystemExit, KeyboardInterrupt) as end:
+                self._exit(number, end)
             finally:
                 baton.leave()
                 self._finish(number)
@@ -148,6 +154,8 @@ class Performance:
             handling = call_next(payload, response, context)
             assert isinstance(handling, Awaitable)
             await handling
+        except (SystemExit, KeyboardInterrupt) as end:
+            self._exit(number, end)
         finally:
             self._finish(number)
 
@@ -174,6 +182,16 @@ class Performance:
         self._onlooker.end(number)
         self._stage.leave(number)
         self._notes.write("ended", number=number)
+
+    def _exit(self, number: int, end: BaseException) -> None:
+        """End as the process would; it would wait for the others first, who may wait for this one."""
+        trace, site = end.__traceback__, None
+        while trace is not None:
+            if self._project.owns(trace.tb_frame.f_code.co_filename):
+                site = self._project.relative(trace.tb_frame.f_code.co_filename), trace.tb_lineno, "handler"
+            trace = trace.tb_next
+        self._notes.write("exited", number=number, site=site, error=f"{type(end).__name__}: {end}")
+        os._exit(end.code if isinstance(end, SystemExit) and isinstance(end.code, int) else 1)
 
     def _end(self) -> None:
         """Note what is left, when no invocation is under way any more."""

@@ -27,6 +27,7 @@ class Stage:
         schedule: of the wave that is on.
         is_on: every invocation of the wave has arrived.
         moved_at: when one of them last made a step, on the monotonic clock.
+        changed_at: when one of them last arrived or ended.
     """
 
     def __init__(self, assignment: Assignment) -> None:
@@ -35,7 +36,7 @@ class Stage:
         self.active: set[int] = set()
         self.schedule = Schedule(assignment.seed, 0)
         self.is_on = True
-        self.moved_at = time.monotonic()
+        self.moved_at = self.changed_at = time.monotonic()
         self._numbers: dict[str, int | None] = {}
         self._arrived: set[int] = set()
         self._size = assignment.waves
@@ -45,7 +46,7 @@ class Stage:
     def arrive(self, number: int) -> bool:
         """Take an invocation; say whether its wave is complete, which then is on."""
         self.active.add(number)
-        self.moved_at = time.monotonic()
+        self.moved_at = self.changed_at = time.monotonic()
         if self._size == 1:
             return True
         self._arrived.add(number)
@@ -60,7 +61,7 @@ class Stage:
 
     def leave(self, number: int) -> None:
         """Take it that an invocation has ended."""
-        self.moved_at = time.monotonic()
+        self.moved_at = self.changed_at = time.monotonic()
         self.active.discard(number)
 
     def current(self) -> int | None:

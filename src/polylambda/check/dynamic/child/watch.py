@@ -39,6 +39,7 @@ class Watch:
         self._stall = assignment.stall
         self._patience = assignment.patience
         self._timeout = assignment.timeout
+        self._longest = assignment.longest
         self._loop: SeededLoop | None = None
         self._thread = _thread.get_ident()
         self._sampled: dict[float, tuple[int, list[str], Any]] = {}  # by the beginning of the callback
@@ -58,9 +59,12 @@ class Watch:
             time.sleep(_TICK)
             self._sample()
             if self._stage.active:
-                rest = time.monotonic() - self._stage.moved_at
-                if rest > self._timeout or (rest > self._patience and self._is_stuck()):
-                    self._give_up()
+                now = time.monotonic()
+                rest = now - self._stage.moved_at
+                if rest > self._patience and self._is_stuck():
+                    self._give_up(stuck=True)
+                if rest > self._timeout or now - self._stage.changed_at > self._longest:
+                    self._give_up(stuck=False)
 
     def _sample(self) -> None:
         """Look where a callback is that has run for a while."""
@@ -78,23 +82,21 @@ class Watch:
         looks, stack, first = self._sampled.get(turn[0], (0, [], site))
         self._sampled[turn[0]] = looks + 1, stack or _lines(frame), first
 
-    def _lasted(self, seconds: float, cpu: float, began: float) -> None:
+    def _lasted(self, number: int, seconds: float, cpu: float, began: float) -> None:
         looks, stack, site = self._sampled.pop(began, (0, [], None))
-        if seconds < self._stall:
-            return
-        # What holds the GIL is not to be sampled: its place is not known, but its CPU time is.
-        if site is None and cpu < self._stall:
+        # Of what holds the GIL there is one sample: this thread gets the lock where the call comes back to Python code.
+        if seconds < self._stall or site is None:
             return
         if (
             cpu >= self._stall or looks * _TICK >= (self._stall - 4 * _TICK) / 2
         ):  # else the machine was busy, not the loop
-            self._notes.write("stall", number=self._stage.current(), seconds=round(seconds, 3), stack=stack, site=site)
+            self._notes.write("stall", number=number, seconds=round(seconds, 3), stack=stack, site=site)
 
-    def _give_up(self) -> None:
-        """Nothing moves: tell where everybody is, and end."""
+    def _give_up(self, *, stuck: bool) -> None:
+        """Nothing moves, or nothing ends: tell where everybody is, and end."""
         for number, frame in self._waiting():
-            self._notes.write("hung", number=number, site=self._project.site(frame), stack=_lines(frame))
-        self._notes.write("hung", number=-1, site=None, stack=[])
+            self._notes.write("hung", number=number, site=self._project.site(frame), stack=_lines(frame), stuck=stuck)
+        self._notes.write("hung", number=-1, site=None, stack=[], stuck=stuck)
         os._exit(HUNG)
 
     def _is_stuck(self) -> bool:
