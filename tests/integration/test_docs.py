@@ -64,6 +64,16 @@ def _only_compiled(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.fixture
+def _event_loop() -> Iterator[None]:
+    """Mangum, which one page comes from, makes an event loop where there is none, and closes none."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    asyncio.set_event_loop(None)
+    loop.close()
+
+
+@pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Where a page's modules are."""
     before = set(sys.modules)
@@ -76,7 +86,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
             del sys.modules[name]
 
 
-@pytest.mark.usefixtures("_only_compiled")
+@pytest.mark.usefixtures("_only_compiled", "_event_loop")
 @pytest.mark.timeout(180)  # a page may have many commands
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_page(page: Path, folder: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch):
