@@ -322,8 +322,10 @@ def main() -> None:
     rows = [("first run", first, _FIRST), ("nothing changed", again, _AGAIN), ("one file changed", changed, _FIRST)]
     text = "\n".join(
         [
-            f"Measured {dt.datetime.now(dt.UTC):%Y-%m-%d}, commit `{commit()}`, `python benchmarks/check.py`; {machine()}; "
-            f"CPython {platform.python_version()}; the whole command, on {modules} modules with {lines:,} lines.",
+            (
+                f"Measured {dt.datetime.now(dt.UTC):%Y-%m-%d}, commit `{commit()}`, `python benchmarks/check.py`; {machine()}; "
+                f"CPython {platform.python_version()}; the whole command, on {modules} modules with {lines:,} lines."
+            ),
             "",
             "| | seconds, median | range | at most |",
             "| --- | ---: | ---: | ---: |",
