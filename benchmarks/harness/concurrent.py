@@ -89,7 +89,7 @@ def _io(slots: int) -> Scenario:
         f"A handler that waits 50 ms, at {slots} slots (polylambda: `asyncio.sleep`; awslambdaric: `time.sleep`)",
         slots,
         handler_seconds=HANDLER_SECONDS,
-        stretch=2,
+        stretch=4,
         subjects=(
             _ric("handlers_io.query"),
             *_tasks("handlers_io_async.query"),

@@ -55,7 +55,7 @@ def load(payload: bytes) -> Any:
     try:
         text = str(payload, "utf-8")
         value, end = _scan(text, 0)
-        if end == len(text):
+        if end == len(text) or not text[end:].strip(" \t\r\n"):
             return value
     except (ValueError, StopIteration, RecursionError):
         pass

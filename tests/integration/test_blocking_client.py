@@ -33,6 +33,16 @@ def connected(script: Callable[[ScriptedServer], None]) -> Iterator[BlockingClie
             client.close()
 
 
+@contextlib.contextmanager
+def opened(script: Callable[[ScriptedServer], None]) -> Iterator[BlockingConnection]:
+    with ScriptedServer(script) as server:
+        connection = BlockingConnection(Address(server.address))
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+
 def first_event(server: ScriptedServer, request_id: str = "id-1") -> Peer:
     peer = server.accept()
     peer.poll()
@@ -264,7 +274,7 @@ class TestStreams:
 
 
 class TestCalls:
-    def called(self, make: Callable[[BlockingClient], bytes], answer: bytes) -> tuple[Request, object]:
+    def called(self, make: Callable[[BlockingConnection], bytes], answer: bytes) -> tuple[Request, object]:
         requests: list[Request] = []
 
         def script(server: ScriptedServer) -> None:
@@ -272,14 +282,14 @@ class TestCalls:
             requests.append(peer.request())
             peer.send(answer)
 
-        with connected(script) as client:
-            reply = client.call(make(client))
+        with opened(script) as connection:
+            reply = connection.call(make(connection))
         return requests[0], reply
 
     def test_an_init_error(self):
         told = report(ImportError("no module"))
         told.function_error_type = "Runtime.ImportModuleError"
-        request, reply = self.called(lambda client: client.connect().init_error(told), scripted.reply(202))
+        request, reply = self.called(lambda connection: connection.open().init_error(told), scripted.reply(202))
         assert (request.method, request.path) == ("POST", "/2018-06-01/runtime/init/error")
         assert request.headers["lambda-runtime-function-error-type"] == "Runtime.ImportModuleError"
         assert b'"no module"' in request.body
@@ -287,18 +297,18 @@ class TestCalls:
 
     def test_an_init_error_that_is_refused(self):
         _, reply = self.called(
-            lambda client: client.connect().init_error(report(ImportError("no"))), scripted.reply(403, "Forbidden")
+            lambda connection: connection.open().init_error(report(ImportError("no"))), scripted.reply(403, "Forbidden")
         )
         assert (reply.status, reply.accepted, reply.reason()) == (403, False, ("Forbidden", "because"))
 
     def test_snap_start(self):
         request, reply = self.called(
-            lambda client: client.connect().restore_next(), b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+            lambda connection: connection.open().restore_next(), b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
         )
         assert (request.method, request.path) == ("GET", "/2018-06-01/runtime/restore/next")
         assert reply.accepted
         request, _ = self.called(
-            lambda client: client.connect().restore_error(report(ValueError("no"))), scripted.reply(202)
+            lambda connection: connection.open().restore_error(report(ValueError("no"))), scripted.reply(202)
         )
         assert (request.method, request.path) == ("POST", "/2018-06-01/runtime/restore/error")
 
@@ -313,11 +323,11 @@ class TestCalls:
             requests.append(peer.request())
             assert peer.rest() == b""
 
-        with connected(script) as client:
-            reply = client.call(client.connect().register_extension("polylambda"))
+        with opened(script) as connection:
+            reply = connection.call(connection.open().register_extension("polylambda"))
             assert reply.headers["lambda-extension-identifier"] == "ext-1"
-            client.post(client.connect().extension_next("ext-1"))
-            client.close()
+            connection.send(connection.open().extension_next("ext-1"))
+            connection.close()
         register, following = requests
         assert (register.method, register.path) == ("POST", "/2020-01-01/extension/register")
         assert register.headers["lambda-extension-name"] == "polylambda"
@@ -327,10 +337,10 @@ class TestCalls:
 
     def test_no_reply(self):
         with (
-            connected(lambda server: server.accept().close()) as client,
+            opened(lambda server: server.accept().close()) as connection,
             pytest.raises(ConnectionLost, match="AWS_LAMBDA_RUNTIME_API"),
         ):
-            client.call(client.connect().restore_next())
+            connection.call(connection.open().restore_next())
 
 
 class TestConnecting:
@@ -356,7 +366,7 @@ class TestConnecting:
 
     def test_a_poll_waits_for_ever(self):
         with connected(lambda server: server.accept()) as client:
-            client.connect()
+            assert client._connect().state == "idle"
             sock = client._connection._sock
             assert sock is not None
             assert sock.gettimeout() is None

@@ -133,3 +133,16 @@ def test_the_public_names_are_all_there_is_to_know():
     for name in polylambda.__all__:
         value = getattr(polylambda, name)
         assert value.__doc__ or name in {"Middleware", "Waist"}, name  # types of callables
+
+
+@pytest.mark.parametrize("payload", [b'{"name": "Ada"}', b'{"name": "Ada"}\n', b"[1]\r\n \t"])
+def test_a_first_event_is_decoded_without_the_json_package(payload: bytes):
+    """A file's last newline is no reason to decode the event twice."""
+    imported = imported_by(f"from polylambda.codec import load\nload({payload!r})")
+    assert "json" not in imported
+
+
+def test_an_asynchronous_runtime_does_without_the_blocking_client():
+    imported = imported_by("import asyncio, polylambda.runtime.async_pool, polylambda.runtime.platform")
+    assert "polylambda.rapi.blocking_connection" in imported
+    assert "polylambda.rapi.blocking" not in imported

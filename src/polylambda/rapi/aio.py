@@ -66,7 +66,8 @@ class AsyncClient:
         self._stream: AsyncSink | None = None  # whose stream is under way
         self._backoff = Backoff()
         self._failure: RuntimeApiError | None = None  # why the last connection ended
-        self._wake = asyncio.Event()
+        self._awake = False  # something has happened that `run` is to look at
+        self._sleeper: asyncio.Future[None] | None = None  # on which `run` waits for that
         self._patience: asyncio.Timeout | None = None  # of what `stop` need not wait for
         self.stopping = False
 
@@ -82,8 +83,10 @@ class AsyncClient:
                 self._advance()
                 if self._connection.is_wanted:
                     await self._connect()
-                await self._wake.wait()
-                self._wake.clear()
+                if not self._awake:
+                    self._sleeper = self._loop.create_future()
+                    await self._sleeper
+                self._awake = False
                 error, self._failure = self._failure, None
                 if error is not None and not self.stopping:
                     await self._pause(self._backoff.after(error, self._loop.time()))
@@ -107,7 +110,7 @@ class AsyncClient:
     def resume(self) -> None:
         """Give the slot back: the invocation was answered before."""
         self._busy = False
-        self._wake.set()
+        self._wake()
 
     def stop(self) -> None:
         """End `run`: at once while no invocation is under way, else after its answer.
@@ -120,7 +123,7 @@ class AsyncClient:
             self._leave()
         if self._patience is not None and not self._patience.expired() and self._is_done():
             self._patience.reschedule(self._loop.time())
-        self._wake.set()
+        self._wake()
 
     def _is_done(self) -> bool:
         if self._busy or not self.stopping:
@@ -154,6 +157,11 @@ class AsyncClient:
         finally:
             self._patience = None
 
+    def _wake(self) -> None:
+        self._awake = True
+        if self._sleeper is not None and not self._sleeper.done():
+            self._sleeper.set_result(None)
+
     def _advance(self) -> None:
         """Poll, if that is what is due."""
         if self._busy or self.stopping:
@@ -185,7 +193,7 @@ class AsyncClient:
         if poll:
             connection.write(current.next())
         if connection.is_wanted:
-            self._wake.set()  # `run` connects
+            self._wake()  # `run` connects
 
     # Called by the connection
 
@@ -212,7 +220,7 @@ class AsyncClient:
             self._confirmed()
             if self.stopping:
                 self._leave()
-                self._wake.set()
+                self._wake()
             else:
                 self._advance()
 
@@ -229,7 +237,7 @@ class AsyncClient:
                 self._resent = True
                 self._transmit(self._unconfirmed, poll=False)
         self._failure = error
-        self._wake.set()
+        self._wake()
 
     def _confirmed(self) -> None:
         self._unconfirmed = None
@@ -263,7 +271,7 @@ class AsyncClient:
         """Send bytes of a stream; the result waits while the platform reads too slowly."""
         self._connection.write(data)
         if self._connection.is_wanted:
-            self._wake.set()  # `run` connects
+            self._wake()  # `run` connects
         return self._connection.room() or DONE
 
     def write_chunk(self, data: bytes) -> Awaitable[None]:

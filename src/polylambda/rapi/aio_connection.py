@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections import deque
 
 from polylambda.errors import RuntimeApiError
 from polylambda.rapi import wire
@@ -70,7 +69,7 @@ class AsyncConnection:
         self._keeper = keeper
         self._loop = asyncio.get_running_loop()
         self._sock: socket.socket | None = None
-        self._out: deque[memoryview] = deque()  # not empty: the socket's writer is registered
+        self._out: list[memoryview] = []  # not empty: the socket's writer is registered
         self._out_size = 0
         self._writers: list[asyncio.Future[None]] = []  # they wait for room
         self._wrote = False  # since the last read
@@ -243,18 +242,20 @@ class AsyncConnection:
         sock = self._sock
         assert sock is not None
         out = self._out
+        gone = 0
         try:
-            while out:
-                sent = sock.send(out[0])
+            while gone < len(out):
+                sent = sock.send(out[gone])
                 self._out_size -= sent
-                out[0] = out[0][sent:]
-                if not out[0]:
-                    out.popleft()
+                out[gone] = out[gone][sent:]
+                if not out[gone]:
+                    gone += 1
         except BlockingIOError:
             pass
         except OSError:
             self._loop.remove_writer(sock.fileno())
             self._loop.call_soon(self.read)  # as in `write`
+        del out[:gone]
         if not out:
             self._loop.remove_writer(sock.fileno())
             if self._keeper is not None:

@@ -37,20 +37,17 @@ class BlockingClient:
         stopping: `stop` was called.
     """
 
-    def __init__(
-        self, address: Address, *, pipelining: bool = True, keeper: Keeper | None = None, timeout: float | None = None
-    ) -> None:
+    def __init__(self, address: Address, *, pipelining: bool = True, keeper: Keeper | None = None) -> None:
         """Take where the Runtime API listens; nothing is sent yet.
 
         Args:
             address: the Runtime API's.
             pipelining: send an answer and the next poll in one write.
             keeper: hears of every step.
-            timeout: seconds after which a connection that does not answer is given up; None where polls wait.
         """
         self._address = address
         self._pipelining = pipelining
-        self._connection = BlockingConnection(address, keeper, timeout)
+        self._connection = BlockingConnection(address, keeper)
         self._unconfirmed: tuple[Invocation, bytes | ErrorReport, str] | None = None  # an answer without its reply
         self._resent = False  # it was sent a second time
         self.stopping = False
@@ -89,36 +86,9 @@ class BlockingClient:
             try:
                 if self._connection.quiet:
                     self._resend()
-                self._confirm(self._read_reply())
+                self._confirm(self._connection.read_reply())
             except RuntimeApiError as error:
                 self._lose(error)
-
-    def connect(self) -> wire.Wire:
-        """Return the protocol state of an idle connection, opening one if need be: it makes the requests for `call`.
-
-        Raises:
-            ConnectionLost: nothing listens.
-        """
-        return self._connection.open(self._is_stopping)
-
-    def call(self, request: bytes) -> Reply:
-        """Send `request`, made by the `Wire` that `connect` returned, and return its reply.
-
-        For everything but polls and answers.
-
-        Raises:
-            RuntimeApiError: there is no reply.
-        """
-        self._connection.send(request)
-        return self._read_reply()
-
-    def post(self, request: bytes) -> None:
-        """Send `request` as `call` does, but do not wait for its reply.
-
-        Raises:
-            ConnectionLost: the connection broke.
-        """
-        self._connection.send(request)
 
     def stop(self) -> None:
         """End `next`: at once while it waits for an event, else when the answer under way has gone out.
@@ -142,7 +112,7 @@ class BlockingClient:
         """
         if self._connection.is_stale():
             self._connection.close()
-        self._send_piece(self.connect().stream(invocation, content_type))
+        self._send_piece(self._connect().stream(invocation, content_type))
 
     def write_stream(self, data: bytes) -> None:
         """Send a piece of a streamed answer.
@@ -161,7 +131,7 @@ class BlockingClient:
         """
         try:
             self._send_piece(self._stream().stream_end(report))
-            reply = self._read_reply()
+            reply = self._connection.read_reply()
         finally:
             self._connection.close()
         if not reply.accepted:
@@ -199,7 +169,7 @@ class BlockingClient:
                 elif self.stopping:
                     return None
                 else:
-                    connection.send(self.connect().next())
+                    connection.send(self._connect().next())
             connection.waiting = connection.wire.state is wire.POLLING
             if self.stopping:
                 connection.shut()
@@ -230,7 +200,7 @@ class BlockingClient:
     def _transmit(self, answer: tuple[Invocation, bytes | ErrorReport, str], *, poll: bool) -> None:
         invocation, content, content_type = answer
         connection = self._connection
-        current = connection.wire if connection.wire.state is wire.IDLE else self.connect()
+        current = connection.wire if connection.wire.state is wire.IDLE else self._connect()
         if not isinstance(content, bytes):
             data = current.error(invocation, content)
         elif len(content) <= _COPIED:
@@ -258,15 +228,14 @@ class BlockingClient:
             log_loss(self._unconfirmed[0], error)
             self._unconfirmed = None
 
-    def _read_reply(self) -> Reply:
-        event = self._connection.read()
-        assert isinstance(event, Reply)  # an event comes only after a poll, and none was sent
-        return event
-
     def _pause(self, seconds: float) -> None:
         end = time.monotonic() + seconds
         while not self.stopping and (left := end - time.monotonic()) > 0:
             time.sleep(min(left, 0.1))
+
+    def _connect(self) -> wire.Wire:
+        """Return the protocol state of an idle connection. Raises ConnectionLost."""
+        return self._connection.open(self._is_stopping)
 
     def _is_stopping(self) -> bool:
         return self.stopping

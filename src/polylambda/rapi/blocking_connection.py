@@ -7,15 +7,18 @@ import select
 
 from polylambda.errors import ConnectionLost
 from polylambda.rapi import wire
-from polylambda.rapi.events import Invocation
+from polylambda.rapi.events import Invocation, Reply
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from polylambda.rapi.address import Address
-    from polylambda.rapi.events import Reply
     from polylambda.rapi.keeper import Keeper
+
+
+def _never() -> bool:
+    return False
 
 
 class BlockingConnection:
@@ -50,8 +53,8 @@ class BlockingConnection:
         """No reply is to come: there is nothing to read."""
         return self.early is None and self.wire.state in (wire.IDLE, wire.CLOSED, wire.STREAMING)
 
-    def open(self, stopped: Callable[[], bool]) -> wire.Wire:
-        """Return the protocol state of an idle connection, a new one if need be.
+    def open(self, stopped: Callable[[], bool] = _never) -> wire.Wire:
+        """Return the protocol state of an idle connection, a new one if need be: it makes the requests to send.
 
         Raises:
             ConnectionLost: nothing answers, or `stopped` said that it is no longer wanted.
@@ -66,6 +69,15 @@ class BlockingConnection:
             if self._keeper is not None:
                 self._keeper.opened(self._sock.fileno())
         return self.wire
+
+    def call(self, request: bytes) -> Reply:
+        """Send `request` and return its reply: for everything but polls and answers.
+
+        Raises:
+            RuntimeApiError: there is no reply.
+        """
+        self.send(request)
+        return self.read_reply()
 
     def close(self) -> None:
         """Close it, if it is open."""
@@ -112,13 +124,19 @@ class BlockingConnection:
                     current.receive(sock.recv(wire.READ_SIZE))
                 else:
                     if not current.receiving:
-                        # What comes in while this waits must stay where it is, should the process be killed.
+                        # A process that is being killed still takes what comes in while it waits: let it stay there.
                         sock.recv(1, _socket.MSG_PEEK)
                     current.receive(self._keeper.receive(sock, current.receiving))
             except OSError as error:
                 raise self._address.broken(error) from error
         if self._keeper is not None and isinstance(event, Invocation):
             self._keeper.received(event)
+        return event
+
+    def read_reply(self) -> Reply:
+        """Wait for the reply to what was sent, no poll among it. Raises as `read` does."""
+        event = self.read()
+        assert isinstance(event, Reply)  # an event comes only after a poll
         return event
 
     def _end_waiting(self, sock: _socket.socket) -> None:

@@ -20,6 +20,7 @@ slow server is for the drivers, `blocking` and `aio`.
 from __future__ import annotations
 
 import sys
+from functools import cache
 
 from polylambda.errors import ConnectionLost, LocalProtocolError, ProtocolError
 from polylambda.rapi import h1
@@ -69,9 +70,9 @@ _REPLIED: Final[dict[str, tuple[str, str]]] = {
     CALLING: (CALL, IDLE),
 }
 
-
 _MAX_FAMILIAR: Final = 32  # the rest is parsed every time
 _familiar: dict[int, FamiliarHead] = {}  # heads of events that were parsed, by their length
+_accepted: tuple[bytes, Reply] | None = None  # the last reply to an answer that came in one piece, on any connection
 
 
 class Wire:
@@ -86,8 +87,6 @@ class Wire:
     """
 
     __slots__ = (
-        "_accepted",
-        "_accepted_bytes",
         "_body",
         "_buffer",
         "_eof",
@@ -105,8 +104,7 @@ class Wire:
         """Take `host`, the value of the Host header: `AWS_LAMBDA_RUNTIME_API` as it was given."""
         self.state = IDLE
         self._host = host
-        self._suffix = f" HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {USER_AGENT}\r\n"
-        self._next = f"GET {names.NEXT_PATH}{self._suffix}\r\n".encode()
+        self._suffix, self._next = _texts_for(host)
         self._buffer: bytes | bytearray = b""  # received, and not yet read
         self._scanned = 0  # bytes of the buffer in which the end of a head cannot begin
         self._eof = False
@@ -114,8 +112,6 @@ class Wire:
         self._head: tuple[int, bool, dict[str, str]] | None = None  # of the reply whose body is being read
         self._body: h1.FixedBody | h1.ChunkedBody | h1.ClosedBody | None = None
         self._parts: list[bytes] = []
-        self._accepted: Reply | None = None  # the last one to an answer that came in one piece
-        self._accepted_bytes = b""
 
     @property
     def receiving(self) -> bool:
@@ -254,8 +250,8 @@ class Wire:
                 if self.state is POLLING:
                     if self._head is None and (invocation := self._familiar_event()) is not None:
                         return invocation
-                elif self._accepted_again():
-                    return self._accepted
+                elif (accepted := self._accepted_again()) is not None:
+                    return accepted
                 payload = self._begin_reply() if self._head is None else self._continue_reply()
                 if payload is None:
                     return None
@@ -269,17 +265,17 @@ class Wire:
             ) from error
         return None
 
-    def _accepted_again(self) -> bool:
+    def _accepted_again(self) -> Reply | None:
         """Take the reply to an answer when it is the one before again, byte for byte: only its date ever changes."""
-        state = self.state
-        if self._accepted is None or self._head is not None or (state is not AHEAD and state is not ANSWERED):
-            return False
-        if not self._buffer.startswith(self._accepted_bytes):
-            return False
-        self._buffer = self._buffer[len(self._accepted_bytes) :]
+        if _accepted is None or self._head is not None or self.state not in (AHEAD, ANSWERED):
+            return None
+        text, reply = _accepted
+        if not self._buffer.startswith(text):
+            return None
+        self._buffer = self._buffer[len(text) :]
         self._scanned = 0
         self._replied(keep_alive=True)
-        return True
+        return reply
 
     def _familiar_event(self) -> Invocation | None:
         """Take an event that has come whole, and whose head differs from an earlier one in a few values only."""
@@ -325,8 +321,8 @@ class Wire:
         payload = self._continue_reply()
         if keep_alive and payload is not None:
             if status == 202:
-                self._accepted = Reply(ANSWER, status, headers, payload)
-                self._accepted_bytes = buffer[: len(buffer) - len(self._buffer)]
+                global _accepted
+                _accepted = buffer[: len(buffer) - len(self._buffer)], Reply(ANSWER, status, headers, payload)
             elif status == 200 and isinstance(self._body, h1.FixedBody) and len(_familiar) < _MAX_FAMILIAR:
                 from polylambda.rapi.familiar import remember
 
@@ -391,8 +387,14 @@ class Wire:
             )
 
 
+@cache
+def _texts_for(host: str) -> tuple[str, bytes]:
+    """The end of every request's first line with the headers that all requests have, and a whole poll."""
+    suffix = f" HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {USER_AGENT}\r\n"
+    return suffix, f"GET {names.NEXT_PATH}{suffix}\r\n".encode()
+
+
 def _echo(invocation: Invocation) -> str:
     """The header that names the attempt, when the platform gave it a name."""
-    if not invocation.invocation_id:
-        return ""
-    return f"Lambda-Runtime-Invocation-Id: {invocation.invocation_id}\r\n"
+    name = invocation.invocation_id
+    return f"Lambda-Runtime-Invocation-Id: {name}\r\n" if name else ""

@@ -119,7 +119,8 @@ class AsyncWorker:
         return True
 
     def _received(self, invocation: Invocation) -> None:
-        self._task = _start(self._serve(invocation), self._loop, copy_context())
+        task = _start(self._serve(invocation), self._loop, copy_context())
+        self._task = None if task.done() else task  # what is over should not keep its memory
 
     async def _serve(self, invocation: Invocation) -> None:
         """Handle one invocation and answer it, whatever happens."""
@@ -163,6 +164,8 @@ class AsyncWorker:
                 self._background.give_back(task)
             elif self.context is context:
                 self.context = None
+            if self._task is task:
+                self._task = None
             failure = None  # its traceback leads back here: no waiting for the garbage collector
 
     async def _conclude(

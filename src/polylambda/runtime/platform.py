@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from polylambda.errors import RuntimeApiError
-from polylambda.rapi.blocking import BlockingClient
+from polylambda.rapi.blocking_connection import BlockingConnection
 from polylambda.rapi.headers import EXTENSION_IDENTIFIER
 from polylambda.runtime.verdict import tell
 
@@ -26,16 +26,16 @@ def post_init_error(address: Address, failure: BaseException, error_type: str | 
     report = tell(failure)
     if error_type is not None:
         report.function_error_type = error_type
-    client = BlockingClient(address)
+    connection = BlockingConnection(address)
     try:
-        reply = client.call(client.connect().init_error(report))
+        reply = connection.call(connection.open().init_error(report))
     except RuntimeApiError as error:
         _log.error("the init error could not be reported: %s", error)
     else:
         if reply.status not in (202, 403):  # 403: another process of the environment has already polled
             _log.error("the init error was refused: %s %s", reply.status, reply.reason())
     finally:
-        client.close()
+        connection.close()
 
 
 class Extension:
@@ -45,26 +45,26 @@ class Extension:
     https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html.
     """
 
-    __slots__ = ("_client",)
+    __slots__ = ("_connection",)
 
     def __init__(self, address: Address) -> None:
-        self._client = BlockingClient(address)
+        self._connection = BlockingConnection(address)
 
     def register(self) -> None:
         """Register; a platform without extensions is no failure, it only gives no warning before the end."""
-        client = self._client
+        connection = self._connection
         try:
-            reply = client.call(client.connect().register_extension(EXTENSION_NAME))
+            reply = connection.call(connection.open().register_extension(EXTENSION_NAME))
             identifier = reply.headers.get(EXTENSION_IDENTIFIER)
             if not reply.accepted or not identifier:
                 _log.debug("no extension registered: %s %s", reply.status, reply.reason())
-                client.close()
+                connection.close()
                 return
-            client.post(client.connect().extension_next(identifier))
+            connection.send(connection.open().extension_next(identifier))
         except RuntimeApiError as error:
             _log.debug("no extension registered: %s", error)
-            client.close()
+            connection.close()
 
     def close(self) -> None:
         """Close the extension's connection."""
-        self._client.close()
+        self._connection.close()

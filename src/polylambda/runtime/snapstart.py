@@ -10,7 +10,7 @@ import sys
 
 from polylambda import errors
 from polylambda.errors import InitError, RuntimeApiError
-from polylambda.rapi.blocking import BlockingClient
+from polylambda.rapi.blocking_connection import BlockingConnection
 from polylambda.runtime.platform import post_init_error
 from polylambda.runtime.verdict import tell
 
@@ -34,11 +34,11 @@ def wait_for_restore(address: Address) -> None:
     """
     # A function with hooks has imported the package; one without need not have it installed.
     hooks: Any = sys.modules.get("snapshot_restore_py")
-    client = BlockingClient(address)
+    connection = BlockingConnection(address)
     try:
-        _prepare(hooks.get_before_snapshot() if hooks else [], client)
+        _prepare(hooks.get_before_snapshot() if hooks else [], connection)
     except Exception as error:  # a hook's, or the platform is gone
-        client.close()
+        connection.close()
         post_init_error(address, error, errors.BEFORE_SNAPSHOT_ERROR)
         raise SystemExit(64) from None
     try:
@@ -47,20 +47,20 @@ def wait_for_restore(address: Address) -> None:
         told = tell(error)
         told.function_error_type = errors.AFTER_RESTORE_ERROR
         try:
-            client.call(client.connect().restore_error(told))
+            connection.call(connection.open().restore_error(told))
         except RuntimeApiError as lost:
             _log.error("the restore error could not be reported: %s", lost)
         raise SystemExit(65) from None
     finally:
-        client.close()
+        connection.close()
 
 
-def _prepare(hooks: list[Hook], client: BlockingClient) -> None:
+def _prepare(hooks: list[Hook], connection: BlockingConnection) -> None:
     """Run the hooks before the snapshot, the last one first, and wait for the restore."""
     while hooks:
         function, arguments, keywords = hooks.pop()
         function(*arguments, **keywords)
-    reply = client.call(client.connect().restore_next())
+    reply = connection.call(connection.open().restore_next())
     if not reply.accepted:
         reason = ": ".join(reply.reason())
         raise InitError(errors.BEFORE_SNAPSHOT_ERROR, f"the platform refused to restore: {reply.status} {reason}")

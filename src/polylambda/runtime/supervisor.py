@@ -15,7 +15,7 @@ import time
 
 from polylambda.errors import PolylambdaError, RuntimeApiError
 from polylambda.rapi import headers as names
-from polylambda.rapi.blocking import BlockingClient
+from polylambda.rapi.blocking_connection import BlockingConnection
 from polylambda.rapi.events import Invocation
 from polylambda.report import ErrorReport
 from polylambda.runtime import lifeline
@@ -270,14 +270,14 @@ class Supervisor:
         headers = {names.REQUEST_ID: held.request_id, names.INVOCATION_ID: held.invocation_id}
         message = f"RequestId: {held.request_id} Error: the worker process that handled it {how}"
         report = ErrorReport("Runtime.ExitError", message, held.request_id, [])
-        client = BlockingClient(self._address, timeout=_PATIENCE)
+        connection = BlockingConnection(self._address, timeout=_PATIENCE)
         try:
-            return client.call(client.connect().error(Invocation(b"", headers), report)).status
+            return connection.call(connection.open().error(Invocation(b"", headers), report)).status
         except RuntimeApiError as error:
             _log.error("invocation %s could not be answered: %s", held.request_id, error)
             return 0
         finally:
-            client.close()
+            connection.close()
 
     def _drop(self, slot: int) -> None:
         """End a slot's connection."""
