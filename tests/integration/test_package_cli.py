@@ -423,7 +423,32 @@ def test_what_an_http_caller_gets(built: Path, tmp_path: Path, check: Run, way: 
     assert f"HTTP {status}\n" in done.stderr
 
 
-# A Python of uv's for another machine
+# A Python of uv's, and one for another machine
+
+
+@pytest.mark.parametrize(
+    ("variable", "place"), [("UV_PYTHON_INSTALL_DIR", "cpython-3.99.1-linux"), ("PYENV_ROOT", "versions/3.99.1")]
+)
+def test_python_where_a_variable_has_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str, place: str):
+    facts = json.dumps(
+        {
+            **dict.fromkeys(("executable", "prefix", "stdlib"), "/somewhere"),
+            "version": "3.99.1",
+            "minor": "3.99",
+            "system": "linux",
+            "machine": "x86_64",
+            "usable": True,
+        }
+    )
+    program = tmp_path / place / "bin" / "python3"
+    program.parent.mkdir(parents=True)
+    program.write_text(f"#!/bin/sh\necho '{facts}'\n")
+    program.chmod(0o755)
+    assert interpreters.find("3.99") is None
+    monkeypatch.setenv(variable, str(tmp_path))
+    found = interpreters.find("3.99")
+    assert found is not None
+    assert found.version == "3.99.1"
 
 
 def test_bootstrap_with_a_python_that_uv_has(

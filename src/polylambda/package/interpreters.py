@@ -31,8 +31,11 @@ print(json.dumps({
     "usable": sys.implementation.name == "cpython" and not sysconfig.get_config_var("Py_GIL_DISABLED"),
 }))
 """
-# Where uv and pyenv keep theirs.
-_INSTALLATIONS = ("~/.local/share/uv/python/cpython-{}.*/bin/python3", "~/.pyenv/versions/{}.*/bin/python3")
+# Where uv and pyenv keep theirs: the variable that moves the folder, where it usually is, and what is in it.
+_INSTALLATIONS = (
+    ("UV_PYTHON_INSTALL_DIR", "~/.local/share/uv/python", "cpython-{}.*/bin/python3"),
+    ("PYENV_ROOT", "~/.pyenv", "versions/{}.*/bin/python3"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,6 @@ def _candidates(minor: str) -> Iterator[Path]:
         found = shutil.which(f"python{minor}", path=folder)
         if found:
             yield Path(found)
-    for pattern in _INSTALLATIONS:
-        base, _, rest = pattern.format(minor).partition("/")
-        yield from sorted(Path(base).expanduser().glob(rest), reverse=True)
+    for variable, usual, pattern in _INSTALLATIONS:
+        folder = Path(environment().get(variable) or usual).expanduser()
+        yield from sorted(folder.glob(pattern.format(minor)), reverse=True)
