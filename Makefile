@@ -7,7 +7,7 @@ ARGS ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help venv tools lint types contracts unit-elsewhere pytest contamination test docs demo bench format clean
+.PHONY: help venv tools interpreters lint types contracts unit-elsewhere pytest contamination test docs demo bench format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ tools: venv ## install what the conformance tests compare with
 	@$(BIN)/python -m scripts.conformance_tools
 	@$(BIN)/python -m scripts.template_tools
 	@$(BIN)/python -c "from scripts import docs_site; docs_site.ensure()"
+
+interpreters: venv ## get or compile the Pythons that `polylambda package --kind bootstrap` bundles, for the tests
+	@$(BIN)/python -m scripts.standalone_python
 
 lint: venv ## check format and lint
 	@echo "==> ruff format, ruff check"
@@ -40,6 +43,7 @@ unit-elsewhere: venv ## run the unit tests on every other Python from 3.11 on
 	@$(BIN)/python -m scripts.unit_everywhere
 
 pytest: tools ## run all tests on one Python
+	@$(BIN)/python -m scripts.standalone_python --report
 	@echo "==> all tests on $$($(BIN)/python --version)"
 	@$(BIN)/python -m pytest --numprocesses auto $(ARGS)
 

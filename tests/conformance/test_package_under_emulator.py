@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import platform
 import re
+import shutil
 import struct
 import subprocess
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,8 +21,8 @@ from polylambda.package import archive, bundle, interpreters
 from polylambda.package.build import Built, Kind, Order, build
 from polylambda.package.dependencies import Dependencies
 from polylambda.package.scripts import BOOTSTRAP, PYTHON_FOLDER, WRAPPER
-from polylambda.package.target import Target, target_of
-from scripts import conformance_tools
+from polylambda.package.target import Target, machine_of, target_of
+from scripts import conformance_tools, standalone_python
 from tests.conformance.emulator import Emulator
 
 APP = """
@@ -45,6 +47,12 @@ def handler(event: Person, context):
 # What Lambda's own start of a Python runtime does with a wrapper.
 MANAGED_RUNTIME = '#!/bin/sh\nexec "$AWS_LAMBDA_EXEC_WRAPPER" {python} /var/runtime/bootstrap.py\n'
 ELF_MACHINES = {"x86_64": 62, "arm64": 183}
+EMULATED = """#!/bin/sh
+exec /var/emulation/{qemu} -L /var/emulation/{sysroot} -0 "$0" "$0.emulated" "$@"
+"""
+THIS_MACHINES = "this machine's"
+# Pythons that uv has, or `make interpreters` made; `make pytest` says which there are.
+BUNDLED = [name for name in ELF_MACHINES if standalone_python.find(target_of("3.13", name).machine)]
 
 
 @pytest.fixture
@@ -83,10 +91,19 @@ class OnLambda(Emulator):
     """The emulator around /var/task, and what is beside it in /var, as they are on Lambda."""
 
     def __init__(
-        self, task: Path, variables: Mapping[str, str], *, runtime: str = "", layer: Path | None = None
+        self,
+        task: Path,
+        variables: Mapping[str, str],
+        *,
+        runtime: str = "",
+        layer: Path | None = None,
+        slots: int | None = 2,
+        emulated: str = "",
     ) -> None:
-        super().__init__([f"/var/task/{BOOTSTRAP}"], max_concurrency=2, env={"_HANDLER": "app.handler", **variables})
+        start = ["sh", "-c", f'exec "$LAMBDA_TASK_ROOT/{BOOTSTRAP}"']
+        super().__init__(start, max_concurrency=slots, env={"_HANDLER": "app.handler", **variables})
         self._task = task
+        self._emulated = emulated
         self._layer = layer
         self._runtime = runtime
 
@@ -101,9 +118,19 @@ class OnLambda(Emulator):
             (var / "runtime").mkdir()
             (var / "runtime" / "bootstrap").write_text(self._runtime)
             (var / "runtime" / "bootstrap").chmod(0o755)
+        if self._emulated:
+            _emulate(var, var / "task" / self._emulated)
         for folder in (var, *(path for path in var.rglob("*") if path.is_dir())):
             folder.chmod(0o755)
         return var / "task"
+
+
+def _emulate(var: Path, program: Path) -> None:
+    """Have a program for arm64 run by qemu, which the kernel would do by itself where it is set up for that."""
+    shutil.copytree(standalone_python.QEMU.parent, var / "emulation", symlinks=True)
+    program.rename(f"{program}.emulated")
+    program.write_text(EMULATED.format(qemu=standalone_python.QEMU.name, sysroot=standalone_python.SYSROOT.name))
+    program.chmod(0o755)
 
 
 def answer(emulator: Emulator) -> dict[str, Any]:
@@ -139,19 +166,57 @@ def test_zip_and_layer_through_the_layers_wrapper(project: Path, target: Target,
     assert told["from"] == ["/var/task", "/var/opt/python"]
 
 
-def test_bootstrap_with_its_own_python(
-    project: Path, target: Target, function_python: str, monkeypatch: pytest.MonkeyPatch
-):
+def runs_here(architecture: str) -> bool:
+    emulated = architecture == "arm64" and standalone_python.QEMU.exists()
+    return emulated or target_of("3.13", architecture).machine == machine_of(platform.machine())
+
+
+@pytest.fixture
+def bundle_of(target: Target, function_python: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Built]:
+    """Make a bootstrap with uv's Python for an architecture, for Lambda's C library, or with this machine's Python."""
+
+    def make_one(project: Path, which: str, name: str = "out") -> Built:
+        if which == THIS_MACHINES:
+            return make(project, Kind.BOOTSTRAP, target, name, interpreter=Path(function_python))
+        wanted = target_of("3.13", which)
+        installed = standalone_python.find(wanted.machine)
+        assert installed is not None
+        monkeypatch.setenv("UV_PYTHON_INSTALL_DIR", str(installed.parent))
+        return make(project, Kind.BOOTSTRAP, wanted, name)
+
     # The byte code of a whole standard library takes longer than all the rest.
     monkeypatch.setattr(bundle.compiling, "compile_all", lambda *_, **__: None)
-    built = make(project, Kind.BOOTSTRAP, target, interpreter=Path(function_python))
-    told = answer(OnLambda(built.order.out, {}))
+    return make_one
+
+
+@pytest.mark.parametrize("which", [*filter(runs_here, BUNDLED), THIS_MACHINES])
+def test_bootstrap_with_its_own_python(project: Path, bundle_of: Callable[..., Built], which: str):
+    built = bundle_of(project, which)
+    runtime = built.order.target.runtime
+    here = built.order.target.machine == machine_of(platform.machine())
+    told = answer(OnLambda(built.order.out, {}, emulated="" if here else f"{PYTHON_FOLDER}/bin/{runtime}"))
     home = f"/var/task/{PYTHON_FOLDER}"
-    assert told == {
-        "from": ["/var/task"] * 2,
-        "prefix": home,
-        "stdlib": f"{home}/lib/{target.runtime}",
-    }
+    assert told == {"from": ["/var/task"] * 2, "prefix": home, "stdlib": f"{home}/lib/{runtime}"}
+
+
+def test_bootstrap_with_one_invocation_at_a_time(project: Path, bundle_of: Callable[..., Built]):
+    own = [name for name in BUNDLED if target_of("3.13", name).machine == machine_of(platform.machine())]
+    built = bundle_of(project, *(own or [THIS_MACHINES]))
+    with OnLambda(built.order.out, {}, slots=None) as emulator:
+        told = emulator.invoke({"name": "Ada"}).json()
+    assert told["hello"] == "Ada"
+    assert told["prefix"].endswith(f"/task/{PYTHON_FOLDER}")
+
+
+@pytest.mark.parametrize("which", BUNDLED or [THIS_MACHINES])
+def test_bootstrap_is_for_the_target_and_bytes_the_same(project: Path, bundle_of: Callable[..., Built], which: str):
+    first, second = (bundle_of(project, which, name) for name in ("first.zip", "second.zip"))
+    wanted = first.order.target
+    binaries = check_contents(first, second)
+    assert f"{PYTHON_FOLDER}/bin/{wanted.runtime}" in binaries
+    for name, data in binaries.items():
+        needed = {(int(major), int(minor)) for major, minor in re.findall(rb"GLIBC_(\d+)\.(\d+)", data)}
+        assert max(needed, default=(0, 0)) <= wanted.glibc, name
 
 
 def test_image_as_its_dockerfile_says(project: Path, target: Target, function_python: str):
@@ -178,15 +243,20 @@ def test_linter_of_dockerfiles(project: Path):
     assert (done.returncode, done.stdout) == (0, "")
 
 
-@pytest.mark.parametrize("architecture", ["x86_64", "arm64"])
+@pytest.mark.parametrize("architecture", ELF_MACHINES)
 @pytest.mark.parametrize("kind", [Kind.ZIP, Kind.LAYER])
 def test_wheels_are_for_the_target_and_bytes_the_same(project: Path, kind: Kind, architecture: str):
     """With 3.13, whatever Python this is."""
-    wanted = target_of("3.13", architecture)
     requirements = Dependencies(project / "requirements.txt" if kind is Kind.ZIP else None)
-    first, second = (
-        make(project, kind, wanted, name, dependencies=requirements) for name in ("first.zip", "second.zip")
-    )
+    wanted = target_of("3.13", architecture)
+    made = (make(project, kind, wanted, name, dependencies=requirements) for name in ("first.zip", "second.zip"))
+    check_contents(*made)
+
+
+def check_contents(first: Built, second: Built) -> dict[str, bytes]:
+    """Look at an artifact's wheels' tags and its binaries, and whether it is the same twice; return the binaries."""
+    wanted = first.order.target
+    own = f"cp{wanted.python.replace('.', '')}-"
     data = first.order.out.read_bytes()
     assert data == second.order.out.read_bytes()
     with zipfile.ZipFile(io.BytesIO(data)) as file:
@@ -195,13 +265,14 @@ def test_wheels_are_for_the_target_and_bytes_the_same(project: Path, kind: Kind,
             for name in file.namelist()
             if name.endswith(".dist-info/WHEEL")
         }
-        binaries = {name: file.read(name)[:20] for name in file.namelist() if name.endswith(".so")}
+        binaries = {name: file.read(name) for name in file.namelist() if re.search(r"\.so[.\d]*$|/bin/python3", name)}
     assert set(tags) >= {"msgspec", "polylambda"}
     assert binaries
     for name, found in tags.items():
         platforms = {tag.rpartition("-")[2] for tag in found}
         assert platforms == {"any"} or all(platform.endswith(f"_{wanted.machine}") for platform in platforms), name
-        assert all(tag.startswith(("cp313-", "py3-", "py2")) or "-abi3-" in tag for tag in found), name
-    for name, head in binaries.items():
-        assert head[:4] == b"\x7fELF", name
-        assert struct.unpack_from("<H", head, 18)[0] == ELF_MACHINES[architecture], name
+        assert all(tag.startswith((own, "py3-", "py2")) or "-abi3-" in tag for tag in found), name
+    for name, content in binaries.items():
+        assert content[:4] == b"\x7fELF", name
+        assert struct.unpack_from("<H", content, 18)[0] == ELF_MACHINES[wanted.architecture], name
+    return binaries
