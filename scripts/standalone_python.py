@@ -172,11 +172,10 @@ def _compile(name: str, folder: Path, environ: Mapping[str, str], options: Seque
     configure += ["--disable-test-modules", *options]
     jobs = f"--jobs={os.cpu_count() or 1}"
     staging = folder / "staging"
-    # -l: byte code for few modules only, for it is thrown away.
     for title, command in (
         ("configuring it", configure),
         ("compiling it, which takes some minutes", ["make", jobs, "all"]),
-        ("installing it", ["make", f"DESTDIR={staging}", "COMPILEALL_OPTS=-l", "install"]),
+        ("installing it", ["make", f"DESTDIR={staging}", "install"]),
     ):
         say(f"{name}: {title}")
         done = subprocess.run(

@@ -21,7 +21,7 @@ from polylambda.package import archive, bundle, interpreters
 from polylambda.package.build import Built, Kind, Order, build
 from polylambda.package.dependencies import Dependencies
 from polylambda.package.scripts import BOOTSTRAP, PYTHON_FOLDER, WRAPPER
-from polylambda.package.target import Target, machine_of, target_of
+from polylambda.package.target import Target, target_of
 from scripts import conformance_tools, standalone_python
 from tests.conformance.emulator import Emulator
 
@@ -166,16 +166,25 @@ def test_zip_and_layer_through_the_layers_wrapper(project: Path, target: Target,
     assert told["from"] == ["/var/task", "/var/opt/python"]
 
 
+def native() -> str:
+    """This machine's architecture, as Lambda has it."""
+    return target_of("3.13", platform.machine()).architecture
+
+
 def runs_here(architecture: str) -> bool:
-    emulated = architecture == "arm64" and standalone_python.QEMU.exists()
-    return emulated or target_of("3.13", architecture).machine == machine_of(platform.machine())
+    return architecture == native() or (architecture == "arm64" and standalone_python.QEMU.exists())
 
 
 @pytest.fixture
 def bundle_of(target: Target, function_python: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Built]:
-    """Make a bootstrap with uv's Python for an architecture, for Lambda's C library, or with this machine's Python."""
+    """Make a bootstrap with uv's Python for an architecture, for Lambda's C library, or with this machine's Python.
 
-    def make_one(project: Path, which: str, name: str = "out") -> Built:
+    The byte code of a whole standard library takes longer than all the rest, so it is left out unless asked for.
+    """
+
+    def make_one(project: Path, which: str, name: str = "out", *, compiled: bool = False) -> Built:
+        if not compiled:
+            monkeypatch.setattr(bundle.compiling, "compile_all", lambda *_, **__: None)
         if which == THIS_MACHINES:
             return make(project, Kind.BOOTSTRAP, target, name, interpreter=Path(function_python))
         wanted = target_of("3.13", which)
@@ -184,24 +193,21 @@ def bundle_of(target: Target, function_python: str, monkeypatch: pytest.MonkeyPa
         monkeypatch.setenv("UV_PYTHON_INSTALL_DIR", str(installed.parent))
         return make(project, Kind.BOOTSTRAP, wanted, name)
 
-    # The byte code of a whole standard library takes longer than all the rest.
-    monkeypatch.setattr(bundle.compiling, "compile_all", lambda *_, **__: None)
     return make_one
 
 
 @pytest.mark.parametrize("which", [*filter(runs_here, BUNDLED), THIS_MACHINES])
 def test_bootstrap_with_its_own_python(project: Path, bundle_of: Callable[..., Built], which: str):
-    built = bundle_of(project, which)
+    emulated = which not in (native(), THIS_MACHINES)
+    built = bundle_of(project, which, compiled=emulated)  # or qemu would have to compile it
     runtime = built.order.target.runtime
-    here = built.order.target.machine == machine_of(platform.machine())
-    told = answer(OnLambda(built.order.out, {}, emulated="" if here else f"{PYTHON_FOLDER}/bin/{runtime}"))
+    told = answer(OnLambda(built.order.out, {}, emulated=f"{PYTHON_FOLDER}/bin/{runtime}" if emulated else ""))
     home = f"/var/task/{PYTHON_FOLDER}"
     assert told == {"from": ["/var/task"] * 2, "prefix": home, "stdlib": f"{home}/lib/{runtime}"}
 
 
 def test_bootstrap_with_one_invocation_at_a_time(project: Path, bundle_of: Callable[..., Built]):
-    own = [name for name in BUNDLED if target_of("3.13", name).machine == machine_of(platform.machine())]
-    built = bundle_of(project, *(own or [THIS_MACHINES]))
+    built = bundle_of(project, native() if native() in BUNDLED else THIS_MACHINES)
     with OnLambda(built.order.out, {}, slots=None) as emulator:
         told = emulator.invoke({"name": "Ada"}).json()
     assert told["hello"] == "Ada"
