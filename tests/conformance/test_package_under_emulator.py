@@ -196,6 +196,7 @@ def bundle_of(target: Target, function_python: str, monkeypatch: pytest.MonkeyPa
     return make_one
 
 
+@pytest.mark.timeout(180)  # qemu is slow
 @pytest.mark.parametrize("which", [*filter(runs_here, BUNDLED), THIS_MACHINES])
 def test_bootstrap_with_its_own_python(project: Path, bundle_of: Callable[..., Built], which: str):
     emulated = which not in (native(), THIS_MACHINES)
