@@ -407,6 +407,104 @@ class Recording:
         self.steps.append("polling")
 
 
+class TestKeptConnection:
+    """One with a keeper waits for the reply to an answer and the next event together."""
+
+    @pytest.mark.parametrize("by_signal", [False, True])
+    @pytest.mark.parametrize("replied", [True, False], ids=["replied", "not yet replied"])
+    def test_stop_does_not_wait_for_the_next_event(self, *, replied: bool, by_signal: bool):
+        main = threading.get_ident()
+        done = threading.Event()
+
+        def script(server: ScriptedServer) -> None:
+            peer = first_event(server)
+            peer.answer("id-1")
+            peer.poll()
+            peer.reply(202)  # from now on it is known what a reply looks like
+            peer.send_event("id-2")
+            peer.answer("id-2")
+            peer.poll()
+            if replied:
+                peer.reply(202)
+            if by_signal:
+                signal.pthread_kill(main, signal.SIGUSR1)
+            else:
+                server.stop_client()
+            if not replied:  # nobody knows whether the platform had the answer: it gets it again
+                again = server.accept()
+                again.answer("id-2")
+                again.reply(400, "InvalidRequestID")
+            assert done.wait(PATIENCE)
+
+        with ScriptedServer(script) as server:
+            client = BlockingClient(Address(server.address), keeper=Recording())
+            server.stop_client = client.stop
+            before = signal.signal(signal.SIGUSR1, lambda number, frame: client.stop())
+            try:
+                for _ in range(2):
+                    invocation = client.next()
+                    assert invocation is not None
+                    client.answer(invocation, b"{}", "application/json", poll=True)
+                assert client.next() is None
+                client.settle()
+            finally:
+                signal.signal(signal.SIGUSR1, before)
+                client.close()
+                done.set()
+
+    def test_an_event_in_small_pieces(self):
+        def script(server: ScriptedServer) -> None:
+            peer = first_event(server)
+            for number in (2, 3):
+                peer.answer(f"id-{number - 1}")
+                peer.poll()
+                peer.send(scripted.reply(202) + scripted.event(f"id-{number}"), pieces=7)
+            peer.answer("id-3")
+            peer.reply(202)
+
+        with ScriptedServer(script) as server:
+            client = BlockingClient(Address(server.address), keeper=Recording())
+            ids: list[str] = []
+            for poll in (True, True, False):
+                invocation = client.next()
+                assert invocation is not None
+                ids.append(invocation.request_id)
+                client.answer(invocation, b"{}", "application/json", poll=poll)
+            client.settle()
+            client.close()
+        assert ids == ["id-1", "id-2", "id-3"]
+
+    def test_a_refusal_that_ends_the_connection(self, caplog: pytest.LogCaptureFixture):
+        def script(server: ScriptedServer) -> None:
+            peer = first_event(server)
+            peer.answer("id-1")
+            peer.poll()
+            peer.reply(202)
+            peer.send_event("id-2")
+            peer.answer("id-2")
+            peer.poll()
+            peer.reply(413, "RequestEntityTooLarge", close=True)
+            peer.close()
+            other = server.accept()
+            other.poll()
+            other.send_event("id-3")
+            other.answer("id-3")
+            other.reply(202)
+
+        with ScriptedServer(script) as server:
+            client = BlockingClient(Address(server.address), keeper=Recording())
+            ids: list[str] = []
+            for poll in (True, True, False):
+                invocation = client.next()
+                assert invocation is not None
+                ids.append(invocation.request_id)
+                client.answer(invocation, b"{}", "application/json", poll=poll)
+            client.settle()
+            client.close()
+        assert ids == ["id-1", "id-2", "id-3"]
+        assert "the answer to id-2 was refused" in caplog.text
+
+
 def predecessor(server: ScriptedServer) -> int:
     """The descriptor of a connection on which somebody has answered id-0 and polled, then died."""
     host, port = server.address.split(":")

@@ -170,7 +170,7 @@ class BlockingClient:
                     return None
                 else:
                     connection.send(self._connect().next())
-            connection.waiting = connection.wire.state is wire.POLLING
+            connection.waiting = connection.awaits_event
             if self.stopping:
                 connection.shut()
             event = connection.read()

@@ -53,6 +53,11 @@ class BlockingConnection:
         """No reply is to come: there is nothing to read."""
         return self.early is None and self.wire.state in (wire.IDLE, wire.CLOSED, wire.STREAMING)
 
+    @property
+    def awaits_event(self) -> bool:
+        """`read` waits for an event; if there is a keeper also when the reply to an answer comes before it."""
+        return self.wire.state is wire.POLLING or (self._keeper is not None and self.wire.low_water > 1)
+
     def open(self, stopped: Callable[[], bool] = _never) -> wire.Wire:
         """Return the protocol state of an idle connection, a new one if need be: it makes the requests to send.
 
@@ -125,7 +130,7 @@ class BlockingConnection:
                 else:
                     if not current.receiving:
                         # A process that is being killed still takes what comes in while it waits: let it stay there.
-                        sock.recv(1, _socket.MSG_PEEK)
+                        sock.recv(current.low_water, _socket.MSG_PEEK | _socket.MSG_WAITALL)
                     current.receive(self._keeper.receive(sock, current.receiving))
             except OSError as error:
                 raise self._address.broken(error) from error
@@ -141,7 +146,7 @@ class BlockingConnection:
 
     def _end_waiting(self, sock: _socket.socket) -> None:
         """Have `recv` return at once, unless there is something to wait for: what comes later comes slowly, if at all."""
-        if not self.wire.receiving and not _has_bytes(sock):
+        if not self.wire.receiving and not _has_bytes(sock, self.wire.low_water):
             _shut_down(sock, _socket.SHUT_RD)
 
     def send(self, data: bytes) -> None:
@@ -215,12 +220,12 @@ def _shut_down(sock: _socket.socket, how: int) -> None:
         pass  # the other side was quicker, or the thread that reads
 
 
-def _has_bytes(sock: _socket.socket) -> bool:
-    """Say whether something has come in: bytes, the end, or an error."""
+def _has_bytes(sock: _socket.socket, count: int = 1) -> bool:
+    """Say whether something has come in: so many bytes, the end, or an error."""
     try:
-        sock.recv(1, _socket.MSG_PEEK | _socket.MSG_DONTWAIT)
+        data = sock.recv(count, _socket.MSG_PEEK | _socket.MSG_DONTWAIT)
     except BlockingIOError:
         return False
     except OSError:
-        pass
-    return True
+        return True
+    return not data or len(data) >= count

@@ -4,6 +4,8 @@ Header names are the lower-case form that lookups use; HTTP does not care about 
 See https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html.
 """
 
+import sys
+
 API_PREFIX = "/2018-06-01"
 EXTENSION_PREFIX = "/2020-01-01/extension"
 
@@ -15,6 +17,8 @@ RESTORE_ERROR_PATH = f"{API_PREFIX}/runtime/restore/error"
 PING_PATH = f"{API_PREFIX}/ping"
 EXTENSION_REGISTER_PATH = f"{EXTENSION_PREFIX}/register"
 EXTENSION_NEXT_PATH = f"{EXTENSION_PREFIX}/event/next"
+
+USER_AGENT = "polylambda-python/{}.{}.{}".format(*sys.version_info[:3])
 
 # On the answer to GET next.
 REQUEST_ID = "lambda-runtime-aws-request-id"

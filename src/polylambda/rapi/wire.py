@@ -19,7 +19,6 @@ slow server is for the drivers, `blocking` and `aio`.
 
 from __future__ import annotations
 
-import sys
 from functools import cache
 
 from polylambda.errors import ConnectionLost, LocalProtocolError, ProtocolError
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
 
     from polylambda.rapi.familiar import FamiliarHead
     from polylambda.report import ErrorReport
-
-USER_AGENT: Final = "polylambda-python/{}.{}.{}".format(*sys.version_info[:3])
 
 IDLE: Final = "idle"
 POLLING: Final = "polling"
@@ -51,7 +48,6 @@ CHUNK: Final = "chunk"
 END: Final = "end"
 
 READ_SIZE: Final = 64 * 1024  # bytes at a time; from 128 KiB on the C library maps memory for every read
-
 _SENT: Final[dict[str, dict[str, str]]] = {
     POLL: {IDLE: POLLING, ANSWERED: AHEAD},
     ANSWER: {IDLE: ANSWERED},
@@ -118,6 +114,11 @@ class Wire:
         """A reply has begun to come in, and is not whole."""
         return self._head is not None or bool(self._buffer)
 
+    @property
+    def low_water(self) -> int:
+        """How many bytes are worth waking up for: more than the reply to an answer, if its poll went out behind it."""
+        return 1 if _accepted is None or self.state is not AHEAD or self.receiving else len(_accepted[0]) + 1
+
     def adopt(self) -> None:
         """Take over a connection on which another's poll is out; the reply to an answer before it is passed over."""
         self._step(POLL)
@@ -145,8 +146,7 @@ class Wire:
     def error(self, invocation: Invocation, report: ErrorReport) -> bytes:
         """Answer an invocation with an error, whole."""
         self._step(ANSWER)
-        path = f"{names.INVOCATION_PATH}{invocation.request_id}/error"
-        return self._error(path, report, _echo(invocation))
+        return self._error(f"{names.INVOCATION_PATH}{invocation.request_id}/error", report, _echo(invocation))
 
     def stream(self, invocation: Invocation, content_type: str) -> bytes:
         """Begin a streamed answer: `chunk` and `stream_end` follow. The connection is used up afterwards."""
@@ -203,8 +203,8 @@ class Wire:
     def extension_next(self, identifier: str) -> bytes:
         """Wait for an extension event; an extension that registered for none never gets one."""
         self._step(CALL)
-        path = names.EXTENSION_NEXT_PATH
-        return f"GET {path}{self._suffix}Lambda-Extension-Identifier: {identifier}\r\n\r\n".encode()
+        headers = f"{self._suffix}Lambda-Extension-Identifier: {identifier}\r\n\r\n"
+        return f"GET {names.EXTENSION_NEXT_PATH}{headers}".encode()
 
     def _step(self, request: str) -> None:
         try:
@@ -354,9 +354,9 @@ class Wire:
         assert self._head is not None
         status, keep_alive, headers = self._head
         self._head = self._body = None
+        if status == 101:
+            raise ProtocolError("it switched to another protocol, which nobody asked for")
         if status < 200:
-            if status == 101:
-                raise ProtocolError("it switched to another protocol, which nobody asked for")
             return None  # 100 Continue and its like announce the real reply
         foreign, self._foreign = self._foreign, False
         if foreign and keep_alive and status in _ANSWER_STATUSES:
@@ -390,7 +390,7 @@ class Wire:
 @cache
 def _texts_for(host: str) -> tuple[str, bytes]:
     """The end of every request's first line with the headers that all requests have, and a whole poll."""
-    suffix = f" HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {USER_AGENT}\r\n"
+    suffix = f" HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {names.USER_AGENT}\r\n"
     return suffix, f"GET {names.NEXT_PATH}{suffix}\r\n".encode()
 
 
