@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +15,14 @@ import pytest
 # A machine under load is slow, and that is not a failure. The same commit is tested with the same examples everywhere;
 # `--hypothesis-seed=random --hypothesis-profile=explore` looks for new ones.
 hypothesis.settings.register_profile("polylambda", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("elsewhere", deadline=None, derandomize=True, max_examples=20)  # on other Pythons
 hypothesis.settings.register_profile("explore", deadline=None, max_examples=2000)
 hypothesis.settings.load_profile("polylambda")
+
+
+# Hundreds of processes import the same modules: the first that does leaves the byte code for all.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
