@@ -3,6 +3,7 @@
 # mode: task
 # rule: RUN101
 # event: {"question": "why?"}
+# invocations: 48
 import asyncio
 from functools import cache
 

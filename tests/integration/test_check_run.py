@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -173,6 +174,24 @@ def handler(event, context):
         ]
         assert not check(checker, tmp_path, source.replace("{grow}", "pass"), mode=Mode.PROCESS).findings
         assert any("something grows" in line for line in checker.said)
+
+    def test_tells_a_task_that_does_not_end_wherever_the_project_is(self, checker: Checker, tmp_path: Path):
+        """Also in a folder that is called as this library is."""
+        source = """
+            import asyncio
+
+            left = []
+
+            async def beat():
+                await asyncio.sleep(3600)
+
+            async def handler(event, context):
+                left.append(asyncio.create_task(beat()))
+        """
+        folder = tmp_path / "polylambda"
+        folder.mkdir()
+        ran = check(checker, folder, textwrap.dedent(source))
+        assert "every invocation leaves a task of beat that does not end" in {each.message for each in ran.findings}
 
 
 class TestSilence:

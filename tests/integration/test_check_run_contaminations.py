@@ -38,7 +38,7 @@ def options_of(path: Path, seed: int | None) -> tuple[RunOptions, str]:
         events=tuple(event.encode() for event in said("event")),
         mode=Mode(said("mode")[0]),
         concurrency=4,
-        invocations=8,
+        invocations=int((said("invocations") or ["8"])[0]),
         seed=seed,
         stall=float((said("stall") or ["0.1"])[0]),
         root=FOLDER,

@@ -12,6 +12,8 @@ from collections import Counter, OrderedDict, defaultdict, deque
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
+import polylambda
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -24,6 +26,7 @@ _PLAIN = frozenset(
 )
 _LEAVES = (str, bytes, bytearray, memoryview, array.array)
 _MOST = 60_000  # objects that are looked at
+_OURS = os.path.join(os.path.dirname(os.path.realpath(polylambda.__file__)), "")
 
 
 def measure(project: Project, held: dict[int, Any]) -> dict[str, Any]:
@@ -193,7 +196,7 @@ def _tasks(project: Project) -> dict[str, int]:
     found: Counter[str] = Counter()
     for task in tasks:
         code: Any = getattr(task.get_coro(), "cr_code", None)
-        if code is not None and "polylambda" not in code.co_filename:
+        if code is not None and not os.path.realpath(code.co_filename).startswith(_OURS):
             found[f"{project.relative(code.co_filename)}:{code.co_firstlineno}:{code.co_qualname}"] += 1
     return dict(found)
 
