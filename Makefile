@@ -44,6 +44,7 @@ unit-elsewhere: venv ## run the unit tests on every other Python from 3.11 on
 
 pytest: tools ## run all tests on one Python
 	@$(BIN)/python -m scripts.standalone_python --report
+	@$(BIN)/python -m compileall -q src
 	@echo "==> all tests on $$($(BIN)/python --version)"
 	@$(BIN)/python -m pytest --numprocesses auto $(ARGS)
 

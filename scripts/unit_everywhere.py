@@ -54,7 +54,7 @@ def _run(environment: Path, workers: int, arguments: list[str]) -> subprocess.Co
 
 def _environment(interpreter: Interpreter) -> Path:
     folder = FOLDER / interpreter.minor
-    requirements = ["--editable", ".[all]", "--group", "unit"]
+    requirements = ["--no-compile", "--editable", ".[all]", "--group", "unit"]
     environments.ensure(folder, interpreter.executable, requirements, "installing what the unit tests need (once)")
     return folder
 

@@ -25,6 +25,11 @@ sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Have pytest rewrite the asserts of tests only: for the sake of our plugin it would do so in all of polylambda."""
+    getattr(config.pluginmanager.rewrite_hook, "_must_rewrite", set()).discard("polylambda")
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let the contamination test be run with as many invocations as one has patience for."""
     parser.addoption("--invocations", type=int, default=2000, help="of the contamination test, in each mode")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -46,11 +47,14 @@ def awslambdaric_python(function_python: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def polylambda_path() -> Iterator[str]:
+def polylambda_path(function_python: str) -> Iterator[str]:
     """A folder for PYTHONPATH with a copy of polylambda that uid 993 can read, wherever the checkout is."""
     with tempfile.TemporaryDirectory(prefix="polylambda-copy-") as folder:
         package = Path(folder, "polylambda")
         shutil.copytree(Path(polylambda.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+        # It cannot write there, and would compile what it imports at every start.
+        imported = (package, package / "rapi", package / "runtime", package / "asgi")
+        subprocess.run([function_python, "-m", "compileall", "-q", "-l", *imported], check=True)
         for path in (Path(folder), package, *package.rglob("*")):
             path.chmod(0o755 if path.is_dir() else 0o644)
         yield folder
