@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
+
+from scripts import conformance_tools
+from tests import aws_cli_process
 
 # A machine under load is slow, and that is not a failure. The same commit is tested with the same examples everywhere;
 # `--hypothesis-seed=random --hypothesis-profile=explore` looks for new ones.
@@ -38,6 +43,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_xdist_auto_num_workers() -> int:
     """Run more tests at a time than there are cores: a third of their time they wait for processes to start or to end."""
     return (os.cpu_count() or 1) * 3 // 2
+
+
+@pytest.fixture(scope="session")
+def aws() -> Iterator[str]:
+    """A line for bash that makes `aws` known there: AWS's own, of which one process serves all tests."""
+    python = conformance_tools.AWS_CLI_PYTHON
+    if not python.exists():
+        pytest.fail(f"{python} is missing: run `make tools`.", pytrace=False)
+    with tempfile.TemporaryDirectory(prefix="polylambda-aws-") as folder:  # pytest's are too long for a socket's path
+        address = Path(folder, "socket")
+        command = [python, aws_cli_process.__file__, "serve", address]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"ready\n"
+            yield f'aws() {{ "{sys.executable}" -I -S "{aws_cli_process.__file__}" "{address}" "$@"; }}\n'
+            process.stdin.close()
+            process.wait()
 
 
 _FOREIGN = (

@@ -26,40 +26,40 @@ def handler(event, context):
 SCRIPT = """
 set -euo pipefail
 
-provider=$(aws create-capacity-provider --capacity-provider-name pool \\
+provider=$(aws lambda create-capacity-provider --capacity-provider-name pool \\
     --vpc-config SubnetIds=subnet-1,SecurityGroupIds=sg-1 \\
     --permissions-config CapacityProviderOperatorRoleArn="$ROLE" \\
     --query CapacityProvider.CapacityProviderArn --output text)
 managed="{CapacityProviderArn=$provider,PerExecutionEnvironmentMaxConcurrency=2}"
-aws create-function --function-name hello --runtime python3.13 --handler app.handler --role "$ROLE" \\
+aws lambda create-function --function-name hello --runtime python3.13 --handler app.handler --role "$ROLE" \\
     --zip-file fileb://code.zip --memory-size 2048 \\
     --capacity-provider-config "LambdaManagedInstancesCapacityProviderConfig=$managed" > created.json
-version=$(aws publish-version --function-name hello --query Version --output text)
-aws put-function-scaling-config --function-name hello --qualifier "$version" \\
+version=$(aws lambda publish-version --function-name hello --query Version --output text)
+aws lambda put-function-scaling-config --function-name hello --qualifier "$version" \\
     --function-scaling-config MinExecutionEnvironments=1,MaxExecutionEnvironments=2 > put.json
 
-aws list-capacity-providers > providers.json
-aws list-functions > functions.json
-aws list-versions-by-function --function-name hello > versions.json
-aws list-function-versions-by-capacity-provider --capacity-provider-name pool > on_pool.json
+aws lambda list-capacity-providers > providers.json
+aws lambda list-functions > functions.json
+aws lambda list-versions-by-function --function-name hello > versions.json
+aws lambda list-function-versions-by-capacity-provider --capacity-provider-name pool > on_pool.json
 
-aws wait published-version-active --function-name hello --qualifier "$version"
+aws lambda wait published-version-active --function-name hello --qualifier "$version"
 
-aws invoke --function-name hello --qualifier "$version" \\
+aws lambda invoke --function-name hello --qualifier "$version" \\
     --payload '{"name": "Grace"}' answer.json > invoked.json
-aws invoke --function-name "hello:$version" --invocation-type Event \\
+aws lambda invoke --function-name "hello:$version" --invocation-type Event \\
     --payload "{\\"touch\\": \\"$PWD/touched\\"}" nothing.json > accepted.json
-aws get-function-scaling-config --function-name hello --qualifier "$version" > scaling.json
+aws lambda get-function-scaling-config --function-name hello --qualifier "$version" > scaling.json
 """
 
 THE_END = """
 set -euo pipefail
 
-aws delete-function --function-name hello
-until [ "$(aws list-functions --query 'length(Functions)')" = 0 ]; do :; done
-aws delete-capacity-provider --capacity-provider-name pool > deleted.json
-until [ "$(aws list-capacity-providers --query 'length(CapacityProviders)')" = 0 ]; do :; done
-! aws get-function --function-name hello 2> error.txt
+aws lambda delete-function --function-name hello
+until [ "$(aws lambda list-functions --query 'length(Functions)')" = 0 ]; do :; done
+aws lambda delete-capacity-provider --capacity-provider-name pool > deleted.json
+until [ "$(aws lambda list-capacity-providers --query 'length(CapacityProviders)')" = 0 ]; do :; done
+! aws lambda get-function --function-name hello 2> error.txt
 """
 
 
@@ -69,11 +69,10 @@ def plane(tmp_path: Path) -> Iterator[PlaneProcess]:
         yield plane
 
 
-def test_the_life_of_a_function(plane: PlaneProcess, aws_cli: list[str], tmp_path: Path) -> None:
+def test_the_life_of_a_function(plane: PlaneProcess, aws: str, tmp_path: Path) -> None:
     def bash(script: str) -> None:
-        python, *arguments = aws_cli
         done = subprocess.run(
-            ["bash", "-c", f'aws() {{ "{python}" {" ".join(arguments)} lambda "$@"; }}\n{script}'],
+            ["bash", "-c", aws + script],
             cwd=tmp_path,
             env={
                 "PATH": os.environ["PATH"],

@@ -24,7 +24,6 @@ import polylambda
 from polylambda import LambdaRuntime, ResponseError, ResponseStream, response
 from polylambda.handlers import compile_handler
 from polylambda.settings import Settings
-from scripts import conformance_tools
 from tests.integration import fences
 from tests.integration.transcript import PLAIN_PYTEST, Step, Terminal, blocks, steps_of
 
@@ -89,10 +88,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.mark.usefixtures("_only_compiled", "_event_loop")
 @pytest.mark.timeout(180)  # a page may have many commands
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_page(page: Path, folder: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch):
+def test_page(page: Path, folder: Path, aws: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch):
     module = ModuleType("page")
     monkeypatch.setitem(sys.modules, "page", module)  # where annotations are looked up
-    with Terminal(folder, variables(folder)) as terminal:
+    with Terminal(folder, variables(folder, aws)) as terminal:
         for language, source in blocks(page):
             name = fences.name_of(source)
             if (page.stem, language) in ELSEWHERE:
@@ -173,12 +172,10 @@ def run_tests(names: Mapping[str, Any], request: pytest.FixtureRequest) -> None:
                 asyncio.run(result)
 
 
-def variables(folder: Path) -> dict[str, str]:
+def variables(folder: Path, aws: str) -> dict[str, str]:
     """The environment of commands: bash reads the file before each, and so knows the AWS CLI."""
-    if not conformance_tools.AWS_CLI_PYTHON.exists():
-        pytest.fail(f"{conformance_tools.AWS_CLI_PYTHON} is missing: run `make tools`.", pytrace=False)
     shim = folder / "aws.sh"
-    shim.write_text(f'aws() {{ {conformance_tools.AWS_CLI_PYTHON} -m awscli "$@"; }}\n')
+    shim.write_text(aws)
     # A page may change a module twice within a second, which bytecode would not notice.
     return {**PLAIN_PYTEST, "BASH_ENV": str(shim), "PYTHONDONTWRITEBYTECODE": "1"}
 

@@ -20,7 +20,6 @@ import pytest
 
 from polylambda.cli.logs import _next_lines
 from polylambda.plane.contact import contact
-from scripts import conformance_tools
 from scripts.demo_stage import Program
 from tests.integration.transcript import Step, blocks, steps_of
 
@@ -250,7 +249,7 @@ class TestExample:
         return Path(shutil.copytree(source, tmp_path / "managed_instances", ignore=ignored))
 
     @pytest.mark.parametrize("page", ["examples/managed_instances/README.md", "docs/plane.md"])
-    def test_page(self, page: str, copy: Path, programs: list[Program]):
+    def test_page(self, page: str, copy: Path, aws: str, programs: list[Program]):
         up, exports = None, ""
         for language, source in blocks(ROOT / page):
             if language == "py":
@@ -269,17 +268,16 @@ class TestExample:
                 if here.command.startswith("export "):
                     exports += f"{here.command}; "
                     continue
-                done = self.bash(copy, f"{exports}{here.command}")
+                done = self.bash(copy, f"{aws}{exports}{here.command}")
                 here.check(done.stdout, done.stderr)
         assert up is not None
         assert up.end() == 0
 
     @staticmethod
     def bash(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
-        aws = f'aws() {{ {conformance_tools.AWS_CLI_PYTHON} -m awscli "$@"; }}; '
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         return subprocess.run(
-            ["bash", "-c", aws + command],
+            ["bash", "-c", command],
             cwd=folder,
             env={**os.environ, "PATH": path},
             capture_output=True,
