@@ -1,6 +1,7 @@
 """Run the unit tests on every other CPython of the machine, each in an environment of its own below `.venv-unit`.
 
-The Python of `.venv` is left out: the whole suite runs on that one. Arguments are passed on to pytest.
+The Python of `.venv` is left out: the whole suite runs on that one, and with more examples of each property. Arguments are
+passed on to pytest.
 """
 
 from __future__ import annotations
