@@ -3,6 +3,7 @@
 # mode: thread
 # rule: RUN103
 # event: {"line": "some text"}
+# invocations: 48
 import os
 import tempfile
 
