@@ -113,8 +113,6 @@ def build(output: Path) -> None:
             "-W",
             "--keep-going",
             "-q",
-            "-j",
-            "auto",
         ]
         command += ["-c", _DOCS, "-d", Path(folder) / "doctrees", sources, output]
         variables = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
