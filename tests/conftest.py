@@ -14,9 +14,6 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from scripts import conformance_tools
-from tests import aws_cli_process
-
 # A machine under load is slow, and that is not a failure. The same commit is tested with the same examples everywhere;
 # `--hypothesis-seed=random --hypothesis-profile=explore` looks for new ones.
 hypothesis.settings.register_profile("polylambda", deadline=None, derandomize=True)
@@ -48,6 +45,9 @@ def pytest_xdist_auto_num_workers() -> int:
 @pytest.fixture(scope="session")
 def aws() -> Iterator[str]:
     """A line for bash that makes `aws` known there: AWS's own, of which one process serves all tests."""
+    from scripts import conformance_tools
+    from tests import aws_cli_process
+
     python = conformance_tools.AWS_CLI_PYTHON
     if not python.exists():
         pytest.fail(f"{python} is missing: run `make tools`.", pytrace=False)
