@@ -180,6 +180,16 @@ def test_polylambda_from_a_path(package: Run, project: Path, requirement: str):
     assert not any(name.startswith("polylambda/cli") for name in names("a.zip"))
 
 
+def test_polylambda_from_a_path_that_uv_has_not_looked_into(
+    package: Run, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
+    (project / "requirements.txt").write_text(f"polylambda[asgi] @ {CHECKOUT.as_uri()}\n")
+    done = package("-o", "a.zip")
+    assert done.returncode == 0, done.stderr
+    assert "mangum/__init__.py" in names("a.zip")
+
+
 def test_polylambda_from_a_path_in_pyproject(package: Run, project: Path):
     (project / "pyproject.toml").write_text(
         f'[project]\nname = "shop"\nversion = "1"\ndependencies = ["polylambda[asgi]"]\n'

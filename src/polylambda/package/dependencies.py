@@ -86,8 +86,8 @@ def install(wanted: Dependencies, target: Target, folder: Path) -> list[tuple[st
             *words,
         ]
         done = run_uv(uv, *words)
-        if wheel is not None and wanted.requirements is not None and _CONFLICT in done.stderr:
-            # They name another polylambda, by a path perhaps. Not at once, for whom a dependency asks for extras loses them.
+        if wheel is not None and wanted.requirements is not None and _names_another_of_ours(done.stderr):
+            # By a path, perhaps. Not at once, for whom a dependency asks for extras loses them.
             _add_extras(wheel, wanted.requirements)
             done = run_uv(uv, *words, "--overrides", str(wheel))
     if done.returncode:
@@ -133,6 +133,12 @@ def _own_wheel(work: Path) -> Path:
     digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
     required.write_text(f"{own.NAME} @ {wheel.resolve().as_uri()} --hash=sha256:{digest}\n")
     return required
+
+
+def _names_another_of_ours(stderr: str) -> bool:
+    """Say whether uv failed because of another polylambda; whether it looks into a folder first depends on its cache."""
+    source = _SOURCE_ONLY.search(" ".join(stderr.split()))
+    return _CONFLICT in stderr or (source is not None and source[1] == own.NAME)
 
 
 def _add_extras(required: Path, requirements: Path) -> None:
@@ -238,7 +244,8 @@ def _explain(stderr: str, target: Target, requirements: Path | None = None) -> s
             f"--from-source {name} if it is pure Python, or put a wheel into a folder and set UV_FIND_LINKS to it"
         )
     if match := _SOURCE_ONLY.search(text):
-        return _of_source(match[1])
+        name = match[1]
+        return f"{name} is required as source: have it built here with --from-source {name} if it is pure Python"
     if _BUILDS_PROJECT in text:
         way_out = "have a folder that is required built here with --from-source NAME if it is pure Python"
         if file == "pyproject.toml":
@@ -252,12 +259,6 @@ def _explain(stderr: str, target: Target, requirements: Path | None = None) -> s
     if match := _NOT_FOUND.search(text):
         return f"there is no package {match[1]} in the index: correct the requirement, or set UV_INDEX_URL to your own index"
     return f"the requirements cannot be met for {target}: {_last_sentence(stderr)}"
-
-
-def _of_source(name: str) -> str:
-    if name == own.NAME:
-        return f"{name} is taken from the installation that runs this command: require it by its name alone, without a path"
-    return f"{name} is required as source: have it built here with --from-source {name} if it is pure Python"
 
 
 def _last_sentence(stderr: str) -> str:
