@@ -410,6 +410,19 @@ class Recording:
 class TestKeptConnection:
     """One with a keeper waits for the reply to an answer and the next event together."""
 
+    def three_events(self, server: ScriptedServer) -> list[str]:
+        """Answer three events; return their ids."""
+        client = BlockingClient(Address(server.address), keeper=Recording())
+        ids: list[str] = []
+        for poll in (True, True, False):
+            invocation = client.next()
+            assert invocation is not None
+            ids.append(invocation.request_id)
+            client.answer(invocation, b"{}", "application/json", poll=poll)
+        client.settle()
+        client.close()
+        return ids
+
     @pytest.mark.parametrize("by_signal", [False, True])
     @pytest.mark.parametrize("replied", [True, False], ids=["replied", "not yet replied"])
     def test_stop_does_not_wait_for_the_next_event(self, *, replied: bool, by_signal: bool):
@@ -463,16 +476,7 @@ class TestKeptConnection:
             peer.reply(202)
 
         with ScriptedServer(script) as server:
-            client = BlockingClient(Address(server.address), keeper=Recording())
-            ids: list[str] = []
-            for poll in (True, True, False):
-                invocation = client.next()
-                assert invocation is not None
-                ids.append(invocation.request_id)
-                client.answer(invocation, b"{}", "application/json", poll=poll)
-            client.settle()
-            client.close()
-        assert ids == ["id-1", "id-2", "id-3"]
+            assert self.three_events(server) == ["id-1", "id-2", "id-3"]
 
     def test_a_refusal_that_ends_the_connection(self, caplog: pytest.LogCaptureFixture):
         def script(server: ScriptedServer) -> None:
@@ -492,16 +496,7 @@ class TestKeptConnection:
             other.reply(202)
 
         with ScriptedServer(script) as server:
-            client = BlockingClient(Address(server.address), keeper=Recording())
-            ids: list[str] = []
-            for poll in (True, True, False):
-                invocation = client.next()
-                assert invocation is not None
-                ids.append(invocation.request_id)
-                client.answer(invocation, b"{}", "application/json", poll=poll)
-            client.settle()
-            client.close()
-        assert ids == ["id-1", "id-2", "id-3"]
+            assert self.three_events(server) == ["id-1", "id-2", "id-3"]
         assert "the answer to id-2 was refused" in caplog.text
 
 
