@@ -113,6 +113,7 @@ def build(output: Path) -> None:
             "-W",
             "--keep-going",
             "-q",
+            "--no-color",  # which Sphinx writes into a pipe too where CI is set
         ]
         command += ["-c", _DOCS, "-d", Path(folder) / "doctrees", sources, output]
         variables = {**os.environ, "PYTHONPATH": str(ROOT / "src")}

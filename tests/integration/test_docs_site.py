@@ -52,9 +52,10 @@ def test_links_that_lead_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(docs_site, "_INDEX", docs / "README.md")
     site = docs_site.Site({path: path.name.replace("README", "index") for path in docs.glob("*.md")})
     monkeypatch.setattr(docs_site, "find_pages", lambda: site)
+    monkeypatch.setenv("CI", "true")  # where Sphinx colours what it prints
     with pytest.raises(CommandFailed) as failure:
         docs_site.build(tmp_path / "site")
     complaints = str(failure.value).splitlines()
     assert any("local id not found" in each and "'nowhere'" in each for each in complaints)
     assert any("nowhere.md" in each for each in complaints)
-    assert all(each.startswith("page.md") for each in complaints if "WARNING" in each)
+    assert not [each for each in complaints if "WARNING" in each and not each.startswith("page.md")]
