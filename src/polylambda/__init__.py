@@ -3,24 +3,23 @@
 The public names. Whatever is not listed here is an internal of the version you have.
 """
 
-from polylambda.context import ClientContext, CognitoIdentity, LambdaContext, current_context
-from polylambda.errors import (
-    AlreadyRunning,
-    ConfigurationError,
-    MarshalError,
-    PolylambdaError,
-    ResponseError,
-    RuntimeApiError,
-    UnmarshalError,
-    ValidationError,
-)
-from polylambda.handlers import Middleware, Waist
-from polylambda.response import ResponseStream, ResponseWriter
-from polylambda.runtime.runtime import LambdaRuntime
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from polylambda.context import ClientContext, CognitoIdentity, LambdaContext, current_context
+    from polylambda.errors import (
+        AlreadyRunning,
+        ConfigurationError,
+        MarshalError,
+        PolylambdaError,
+        ResponseError,
+        RuntimeApiError,
+        UnmarshalError,
+        ValidationError,
+    )
+    from polylambda.handlers import Middleware, Waist
+    from polylambda.response import ResponseStream, ResponseWriter
     from polylambda.runtime.managed import LambdaManagedRuntime
+    from polylambda.runtime.runtime import LambdaRuntime
     from polylambda.safety import concurrency_safe
 
 __version__ = "0.1.0"
@@ -47,15 +46,33 @@ __all__ = [
     "current_context",
 ]
 
+# Where a name comes from that is not an exception: it is imported when it is asked for, so that each program starts with
+# what it uses, and `python -m polylambda` with the garbage collector told to wait.
+_HOMES = {
+    "ClientContext": "context",
+    "CognitoIdentity": "context",
+    "LambdaContext": "context",
+    "LambdaManagedRuntime": "runtime.managed",
+    "LambdaRuntime": "runtime.runtime",
+    "Middleware": "handlers",
+    "ResponseStream": "response",
+    "ResponseWriter": "response",
+    "Waist": "handlers",
+    "concurrency_safe": "safety",
+    "current_context": "context",
+}
+
 
 def __getattr__(name: str) -> object:
-    """Import what runtimes for one invocation at a time start without."""
-    if name == "LambdaManagedRuntime":
-        from polylambda.runtime.managed import LambdaManagedRuntime
+    """Import a public name."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
 
-        return LambdaManagedRuntime
-    if name == "concurrency_safe":
-        from polylambda.safety import concurrency_safe
+    found = getattr(import_module(f"{__name__}.{_HOMES.get(name, 'errors')}"), name)
+    globals()[name] = found
+    return found
 
-        return concurrency_safe
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from polylambda.runtime.runtime import run_named
+from polylambda.runtime import postpone_collections
 from polylambda.settings import Settings
 
 USAGE = "usage: python -m polylambda MODULE.HANDLER (or set _HANDLER)"
@@ -24,6 +24,9 @@ def main() -> None:
     name = arguments[0] if arguments else settings.handler
     if not name or name.startswith("-") or len(arguments) > 1:
         raise SystemExit(f"polylambda: name one handler, such as app.handler\n{USAGE}")
+    postpone_collections()  # until the first poll
+    from polylambda.runtime.runtime import run_named
+
     run_named(name, settings)
 
 

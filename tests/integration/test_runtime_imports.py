@@ -67,3 +67,19 @@ def test_a_handler_without_types_is_answered_for_by_the_core_and_the_standard_li
     assert "app" in imported
     assert imported & EXPENSIVE == set()
     assert imported - set(sys.stdlib_module_names) == {"app", "polylambda"}
+
+
+COLLECTIONS = 'import gc\nmade = sum(generation["collections"] for generation in gc.get_stats())\n'
+
+
+def test_no_garbage_is_collected_while_a_function_is_imported(tmp_path):
+    """Neither what our modules make nor what the function's makes; afterwards the collector works as ever."""
+    (tmp_path / "bare.py").write_text(f"{COLLECTIONS}print(made, gc.get_threshold()[0])")
+    bare = subprocess.check_output([sys.executable, "-m", "bare"], cwd=tmp_path, env={}, text=True)
+    before, usual = map(int, bare.split())
+
+    kept = "kept = [[] for _ in range(20_000)]\n"
+    handler = "def handler(event, context): return f'made={made} threshold={gc.get_threshold()[0]}'\n"
+    told = dict(each.split("=") for each in modules_of_a_runtime(tmp_path, kept + COLLECTIONS + handler))
+    assert int(told["threshold"]) == usual
+    assert int(told["made"]) <= before + 1

@@ -12,7 +12,6 @@ from polylambda.errors import ConnectionLost, RuntimeApiError
 from polylambda.rapi import wire
 from polylambda.rapi.blocking_connection import BlockingConnection
 from polylambda.rapi.events import POLL, Invocation, Reply
-from polylambda.rapi.policy import Backoff, log_loss, log_refusal, poll_refused
 from polylambda.response import DONE
 
 TYPE_CHECKING = False
@@ -21,11 +20,19 @@ if TYPE_CHECKING:
 
     from polylambda.rapi.address import Address
     from polylambda.rapi.keeper import Keeper
+    from polylambda.rapi.policy import Backoff
     from polylambda.report import ErrorReport
 
 _COPIED = (
     112 * 1024
 )  # bytes; a larger body is sent behind its head, for the copy would be in memory that is mapped anew
+
+
+def _policy():
+    """Return what failures need: environments start without it."""
+    from polylambda.rapi import policy
+
+    return policy
 
 
 class BlockingClient:
@@ -69,7 +76,7 @@ class BlockingClient:
                 if self.stopping:
                     self.settle()
                     return None
-                backoff = backoff or Backoff()
+                backoff = backoff or _policy().Backoff()
                 self._pause(backoff.after(error, time.monotonic()))
 
     def answer(self, invocation: Invocation, body: bytes, content_type: str, *, poll: bool) -> None:
@@ -180,7 +187,7 @@ class BlockingClient:
                     connection.wire.close()  # `stop` may have shut it for reading: the answer needs another
                 return event
             if event.to is POLL:
-                raise poll_refused(event, self._address)
+                raise _policy().poll_refused(event, self._address)
             self._confirm(event)
 
     def _post(self, answer: tuple[Invocation, bytes | ErrorReport, str], *, poll: bool) -> None:
@@ -218,14 +225,14 @@ class BlockingClient:
     def _confirm(self, reply: Reply) -> None:
         """Take the platform's reply to an answer; a refusal is logged and that is all."""
         if not reply.accepted and self._unconfirmed is not None:
-            log_refusal(self._unconfirmed[0], reply, resent=self._resent)
+            _policy().log_refusal(self._unconfirmed[0], reply, resent=self._resent)
         self._unconfirmed = None
 
     def _lose(self, error: RuntimeApiError) -> None:
         """Give a connection up; an answer that was under way is kept for one more try."""
         self._connection.close()
         if self._resent and self._unconfirmed is not None:
-            log_loss(self._unconfirmed[0], error)
+            _policy().log_loss(self._unconfirmed[0], error)
             self._unconfirmed = None
 
     def _pause(self, seconds: float) -> None:

@@ -15,8 +15,8 @@ from polylambda import logs
 from polylambda.errors import AlreadyRunning, ConfigurationError, RuntimeApiError
 from polylambda.handlers import compile_handler
 from polylambda.rapi.address import Address
+from polylambda.runtime import resume_collections
 from polylambda.runtime.termination import Termination
-from polylambda.runtime.verdict import tell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("polylambda")
 _running = threading.Lock()
-
-_POSTPONED = 1_000_000  # objects
-_usual_thresholds = gc.get_threshold()
 
 
 class Run:
@@ -62,6 +59,7 @@ class Run:
     def execute(self) -> None:
         """Run here, or under the local server outside Lambda."""
         if self._settings.runtime_api is None:
+            resume_collections()
             try:
                 from polylambda.local import serve_program
             except ModuleNotFoundError as error:
@@ -224,17 +222,6 @@ class Run:
         return self._lifespan is not None or self._termination.chained
 
 
-def postpone_collections() -> None:
-    """Keep the garbage collector from looking through what a function makes while it is imported: nearly all of it stays."""
-    gc.set_threshold(_POSTPONED, *_usual_thresholds[1:])
-
-
-def resume_collections() -> None:
-    """Undo `postpone_collections`, unless the function has set thresholds of its own."""
-    if gc.get_threshold()[0] == _POSTPONED:
-        gc.set_threshold(*_usual_thresholds)
-
-
 class Only:
     """One runtime at a time, in the main program and not in an event loop's."""
 
@@ -276,5 +263,7 @@ class Ending:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, Exception):
+            from polylambda.runtime.verdict import tell
+
             tell(error)
             raise SystemExit(1) from None

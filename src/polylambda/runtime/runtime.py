@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from polylambda.runtime.run import Only, Run, postpone_collections
+from polylambda.runtime.run import Only, Run
 from polylambda.settings import Settings
 
 TYPE_CHECKING = False
@@ -104,7 +104,6 @@ def run_named(name: str, settings: Settings) -> None:
     if settings.task_root is not None and settings.task_root not in sys.path:
         sys.path.insert(0, settings.task_root)
     with Only():
-        postpone_collections()
         if settings.max_concurrency in (None, "", "1"):
             Run(settings, lambda: as_runtime(load())).execute()
         else:

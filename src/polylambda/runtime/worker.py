@@ -9,7 +9,6 @@ from polylambda.context import CURRENT, LambdaContext
 from polylambda.errors import RuntimeApiError
 from polylambda.rapi.blocking import BlockingClient, BlockingSink
 from polylambda.response import ResponseStream
-from polylambda.runtime import verdict as verdicts
 from polylambda.tracing import set_trace
 
 TYPE_CHECKING = False
@@ -96,6 +95,8 @@ class Worker:
 
     def _conclude(self, invocation: Invocation, response: ResponseStream, failure: BaseException | None) -> None:
         """Answer what did not end with a result; see `verdict`."""
+        from polylambda.runtime import verdict as verdicts  # most functions start and run without
+
         what = verdicts.verdict(response, failure)
         try:
             if what is verdicts.FINISH:
