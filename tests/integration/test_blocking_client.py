@@ -380,9 +380,9 @@ class Recording:
         self.steps: list[str] = []
         self._adopted = adopted
 
-    def adopt(self) -> int | None:
+    def adopt(self) -> tuple[int, bytes] | None:
         adopted, self._adopted = self._adopted, None
-        return adopted
+        return None if adopted is None else (adopted, b"")
 
     def opened(self, fd: int) -> None:
         socket.socket(fileno=os.dup(fd)).close()  # it is a socket's

@@ -289,6 +289,59 @@ def handler(event, context):
         assert [answer.result(PATIENCE).body for answer in answers] == [b"0", b"1"]
 
 
+DIES_WITH_AN_EVENT = """
+import os, signal
+from pathlib import Path
+from polylambda.runtime.keeper import SlotKeeper
+
+note = SlotKeeper.received
+
+def die(self, invocation):
+    if Path("deaths").stat().st_size:
+        os.truncate("deaths", Path("deaths").stat().st_size - 1)
+        os.kill(os.getpid(), signal.SIGKILL)
+    note(self, invocation)
+
+SlotKeeper.received = die
+"""
+
+
+@pytest.mark.parametrize("size", [0, 2000])
+@in_several_processes
+def test_an_event_that_was_received_and_not_begun_is_the_successors(environment, tmp_path, mode, size):
+    """A process that is being killed while it waits for an event still receives what comes."""
+    (tmp_path / "deaths").write_text("x")
+    source = SOURCES[mode] + DIES_WITH_AN_EVENT
+    with managed(environment, tmp_path, source, AWS_LAMBDA_CONCURRENCY_MODE=mode) as program:
+        eventually(lambda: polls(environment) == SLOTS)
+        check_result(begin(environment, 1, fill="x" * size).result(PATIENCE), 1)
+        assert not (tmp_path / "deaths").read_text()
+        assert "invocations answered for it: 0" in program.log
+        overlap(environment, "after")
+
+
+@in_several_processes
+def test_an_event_of_which_only_a_part_can_be_passed_on_is_answered(environment, tmp_path, mode):
+    (tmp_path / "deaths").write_text("x")
+    source = SOURCES[mode] + DIES_WITH_AN_EVENT
+    with managed(environment, tmp_path, source, AWS_LAMBDA_CONCURRENCY_MODE=mode):
+        eventually(lambda: polls(environment) == SLOTS)
+        answer = begin(environment, 1, fill="x" * 200_000).result(PATIENCE)
+        check_death(answer, "was killed by signal 9 (SIGKILL)")
+        overlap(environment, "after")
+
+
+@in_several_processes
+def test_an_event_that_kills_whoever_receives_it_is_not_passed_on_for_ever(environment, tmp_path, mode):
+    (tmp_path / "deaths").write_text("xx")
+    source = SOURCES[mode] + DIES_WITH_AN_EVENT
+    with managed(environment, tmp_path, source, AWS_LAMBDA_CONCURRENCY_MODE=mode):
+        eventually(lambda: polls(environment) == SLOTS)
+        answer = begin(environment, 1).result(PATIENCE)
+        check_death(answer, "was killed by signal 9 (SIGKILL)")
+        overlap(environment, "after")
+
+
 @in_several_processes
 def test_memory_exhaustion_in_one_worker_costs_its_own_invocation_only(environment, tmp_path, mode):
     with run(environment, tmp_path, mode):

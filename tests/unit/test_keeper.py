@@ -259,11 +259,53 @@ def test_a_supervisor_that_is_gone_is_no_failure(desk: Desk) -> None:
     assert desk.state == FREE
 
 
-def test_a_predecessors_connection_is_handed_over_once() -> None:
+@pytest.mark.parametrize("before", [b"", REPLY, REPLY + EVENT, EVENT[:50]], ids=len)
+def test_a_predecessors_connection_is_handed_over_once_with_what_came(before: bytes) -> None:
     desk = Desk(adopted=42)
-    assert desk.keeper.adopt() == 42
-    assert desk.keeper.adopt() is None
+    desk.keeper.polling()
+    if before:
+        desk.arrives(before)
+    assert desk.board.pass_on(1)
+    successor = SlotKeeper(desk.board, desk.channel, 1, 43)
+    assert successor.adopt() == (43, before)
+    assert successor.adopt() is None
     desk.close()
+
+
+def test_what_came_is_passed_on_until_an_event_is_handled(desk: Desk) -> None:
+    """Also by a successor that dies before it has looked at it."""
+    desk.keeper.polling()
+    desk.arrives(EVENT)
+    for _ in range(3):
+        assert desk.board.pass_on(1)
+        assert SlotKeeper(desk.board, desk.channel, 1, 43).adopt() == (43, EVENT)
+    successor = SlotKeeper(desk.board, desk.channel, 1, 43)
+    successor.adopt()
+    successor.received(INVOCATION)
+    assert (desk.state, desk.held) == (BUSY, KNOWN)
+    successor.polling()
+    assert desk.board.received(1) == b""
+
+
+def test_nothing_is_passed_on_of_what_came_in_more_pieces(desk: Desk) -> None:
+    desk.keeper.polling()
+    desk.arrives(EVENT[:50])
+    assert desk.board.pass_on(1)
+    desk.arrives(EVENT[50:], begun=True)
+    assert not desk.board.pass_on(1)
+    desk.keeper.received(INVOCATION)
+    desk.keeper.polling()
+    assert desk.board.pass_on(1)
+
+
+def test_what_a_successor_was_given_does_not_stay(desk: Desk) -> None:
+    desk.keeper.polling()
+    desk.arrives(REPLY)
+    successor = SlotKeeper(desk.board, desk.channel, 1, 43)
+    successor.adopt()
+    desk._platform.sendall(EVENT[:50])
+    successor.receive(desk._connection, False)
+    assert desk.board.received(1) == EVENT[:50]
 
 
 def test_most_slots_have_no_predecessor(desk: Desk) -> None:

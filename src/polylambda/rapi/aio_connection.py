@@ -87,11 +87,13 @@ class AsyncConnection:
 
     def adopt(self) -> None:
         """Go on with a predecessor's connection, poll and all, if there is one."""
-        if self._keeper is not None and (fd := self._keeper.adopt()) is not None:
+        if self._keeper is not None and (adopted := self._keeper.adopt()) is not None:
+            fd, data = adopted
             self._sock = socket.socket(fileno=fd)
             self._sock.setblocking(False)
-            self.wire.adopt()
+            self.wire.adopt(data)
             self._loop.add_reader(fd, self.read)
+            self._digest()
 
     async def open(self) -> None:
         """Connect, and send what was written before.
@@ -216,23 +218,28 @@ class AsyncConnection:
             except OSError as error:
                 self._end(self._address.broken(error))
                 return
-            try:
-                current.receive(data)
-                while (event := current.next_event()) is not None:
-                    if self._out:
-                        current.close()  # it replied to a request that was not sent to its end: nothing can follow
-                    if self._keeper is not None and isinstance(event, Invocation):
-                        self._keeper.received(event)
-                    self._received(event)
-                    if self.wire is not current:
-                        return
-            except RuntimeApiError as error:
-                self._end(error)
-                return
-            if current.state is wire.CLOSED:
-                self._end(None)
-                return
-            again = not self._wrote and current.state is not wire.IDLE
+            current.receive(data)
+            again = self._digest() and not self._wrote and current.state is not wire.IDLE
+
+    def _digest(self) -> bool:
+        """Hand out what has come in; False when the connection has ended with it."""
+        current = self.wire
+        try:
+            while (event := current.next_event()) is not None:
+                if self._out:
+                    current.close()  # it replied to a request that was not sent to its end: nothing can follow
+                if self._keeper is not None and isinstance(event, Invocation):
+                    self._keeper.received(event)
+                self._received(event)
+                if self.wire is not current:
+                    return False
+        except RuntimeApiError as error:
+            self._end(error)
+            return False
+        if current.state is wire.CLOSED:
+            self._end(None)
+            return False
+        return True
 
     def _end(self, error: RuntimeApiError | None) -> None:
         self.close()

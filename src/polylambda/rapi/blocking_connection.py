@@ -43,10 +43,10 @@ class BlockingConnection:
         self.waiting = False
         self.wire = wire.Wire(address.text)
         self.wire.close()
-        if keeper is not None and (fd := keeper.adopt()) is not None:
-            self._sock = _socket.socket(fileno=fd)
+        if keeper is not None and (adopted := keeper.adopt()) is not None:
+            self._sock = _socket.socket(fileno=adopted[0])
             self.wire = wire.Wire(address.text)
-            self.wire.adopt()
+            self.wire.adopt(adopted[1])
 
     @property
     def quiet(self) -> bool:

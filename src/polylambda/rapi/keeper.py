@@ -15,8 +15,11 @@ else:
 class Keeper(Protocol):
     """Hears of every step of one slot's connections, before or after it is taken, so that none is ever in doubt."""
 
-    def adopt(self) -> int | None:
-        """Return the descriptor of a connection on which a poll is out, for the slot to begin with; None the second time."""
+    def adopt(self) -> tuple[int, bytes] | None:
+        """Return a connection on which a poll is out, for the slot to begin with; None the second time.
+
+        It is a descriptor, and what has been received on it and nobody has begun to handle.
+        """
 
     def opened(self, fd: int) -> None:
         """There is a new connection; nothing was sent on it."""

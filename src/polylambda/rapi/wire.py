@@ -119,10 +119,10 @@ class Wire:
         """How many bytes are worth waking up for: more than the reply to an answer, if its poll went out behind it."""
         return 1 if _accepted is None or self.state is not AHEAD or self.receiving else len(_accepted[0]) + 1
 
-    def adopt(self) -> None:
-        """Take over a connection on which another's poll is out; the reply to an answer before it is passed over."""
+    def adopt(self, received: bytes = b"") -> None:
+        """Take over a connection on which another's poll is out, and what has come; the reply to an answer is passed over."""
         self._step(POLL)
-        self._foreign = True
+        self._foreign, self._buffer = True, received
 
     def close(self) -> None:
         """Give the connection up: what is outstanding gets no reply, and nothing can be sent."""

@@ -4,7 +4,7 @@ A worker that is killed says nothing any more; the board says it for it: which i
 whether its connection carries a poll that the platform has not answered.
 
     FREE        no poll is out: the worker is about to connect, or has not begun
-    POLLING     a poll is out; if an event is in the inbox, it has come in
+    POLLING     a poll is out; if an event is in the inbox, it has come in, and its handler has not begun
     BUSY        an event has come in
     ANSWERING   its answer and the next poll are going out in one write, or have gone out
 
@@ -28,7 +28,10 @@ POLLING: Final = 1
 BUSY: Final = 2
 ANSWERING: Final = 3
 
-_ROW: Final = 4096  # bytes a slot: state (1), whether it has held an invocation (1), the inbox
+_ROW: Final = (
+    4096  # bytes a slot: state (1), whether it has held an invocation (1), whether more has come (1), the inbox
+)
+MORE_AT: Final = 2
 INBOX_AT: Final = 16
 INBOX_SIZE: Final = _ROW - INBOX_AT  # bytes; the head of an event, and the reply before it, nearly always fit
 NOTHING: Final = bytes(INBOX_SIZE)
@@ -89,11 +92,26 @@ class Board:
     def renew(self, slot: int, state: int) -> None:
         """Note what a slot is at that passes to another worker, and forget what it held."""
         self.clear(slot)
-        self.row(slot)[:2] = bytes((state, 0))
+        self.row(slot)[: MORE_AT + 1] = bytes((state, 0, 0))
+
+    def pass_on(self, slot: int) -> bool:
+        """Leave a slot that waits for an event, with what has come in for it, to another worker.
+
+        False: something has come in that is not in the inbox; whoever received it had it.
+        """
+        row = self.row(slot)
+        if row[MORE_AT]:
+            return False
+        row[1] = 0
+        return True
+
+    def received(self, slot: int) -> bytes:
+        """Return what is in the inbox. Zeros at its end are taken for none; JSON has none."""
+        return self.inbox(slot).tobytes().rstrip(b"\0")
 
     def was_used(self, slot: int) -> bool:
-        """Say whether the slot has held an invocation since it was made or renewed."""
-        return self._memory[slot * _ROW + 1] > 0 or self.held(slot) is not None
+        """Say whether the slot has held an invocation since it was made, renewed or passed on."""
+        return self._memory[slot * _ROW + 1] > 0
 
     def held(self, slot: int) -> Held | None:
         """Return what is in a slot's inbox; None when that is no event, or its id is not whole."""

@@ -2,7 +2,8 @@
 
 The supervisor holds a copy of every connection. When a worker is killed, a poll that the platform has not answered is
 neither lost nor answered by nobody: the connection goes to the worker's successor, poll and all. And since what comes in
-is received into the board, an event that a worker was killed with is always known.
+is received into the board, an event that a worker was killed with is always known; while its handler has not begun, it goes
+to the successor too. For a process that is being killed while it waits still receives what comes at that moment.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import socket
 
 from polylambda.rapi.wire import READ_SIZE
-from polylambda.runtime.board import ANSWERING, BUSY, FREE, HOLDS, INBOX_SIZE, NOTHING, POLLING
+from polylambda.runtime.board import ANSWERING, BUSY, FREE, HOLDS, INBOX_SIZE, MORE_AT, NOTHING, POLLING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class SlotKeeper:
     It writes the row itself, since it does so several times an invocation.
     """
 
-    __slots__ = ("_adopted", "_board", "_channel", "_inbox", "_row", "_slot", "_used", "_whole")
+    __slots__ = ("_adopted", "_board", "_channel", "_inbox", "_more", "_row", "_slot", "_used", "_whole")
 
     def __init__(self, board: Board, channel: socket.socket, slot: int, adopted: int | None) -> None:
         """Keep the row of `slot`.
@@ -48,11 +49,15 @@ class SlotKeeper:
         self._inbox = board.inbox(slot)
         self._used = 0  # bytes at the beginning of the inbox that are not clear
         self._whole = False  # what has come in since began in the inbox, and was read at once
+        self._more = False  # some of it was not received into the inbox
 
-    def adopt(self) -> int | None:
-        """Return the descriptor of the predecessor's connection, once."""
+    def adopt(self) -> tuple[int, bytes] | None:
+        """Return the descriptor of the predecessor's connection, once, and what the predecessor received last."""
         adopted, self._adopted = self._adopted, None
-        return adopted
+        if adopted is None:
+            return None
+        self._used = INBOX_SIZE
+        return adopted, self._board.received(self._slot)
 
     def opened(self, fd: int) -> None:
         """Give the supervisor a copy of a new connection, on which nothing is out."""
@@ -71,6 +76,9 @@ class SlotKeeper:
         """Read from `sock`: into the inbox, unless an event is there or has `begun` to come in. Raises OSError."""
         if begun or self._row[0] >= BUSY:
             self._whole = False
+            if not self._more:
+                self._more = True
+                self._row[MORE_AT] = 1
             return sock.recv(READ_SIZE)
         inbox = self._inbox
         if self._used:
@@ -96,6 +104,9 @@ class SlotKeeper:
     def polling(self) -> None:
         """A poll is out, and the slot holds nothing."""
         self._row[0] = POLLING
+        if self._more:
+            self._more = False
+            self._row[MORE_AT] = 0
         if self._used:
             self._inbox[: self._used] = NOTHING[: self._used]
             self._used = 0

@@ -234,36 +234,34 @@ class Supervisor:
     def _answer(self, slot: int, how: str, *, abandon: bool) -> bool:
         """Answer what a dead worker's slot held, and keep the connection if its poll is out: True if something was held.
 
-        With `abandon` nobody may come soon to take the poll over: it is given up.
+        What has come for the poll, and was not begun to be handled, is the successor's too. With `abandon` nobody may come
+        soon to take it over: the poll is given up, and what has come is answered.
         """
-        state = self._board.state(slot)
-        held = None if state == FREE else self._board.held(slot)
-        if state == POLLING and held is None and abandon:
-            held = self._abandon(slot)
-            state = FREE
-        polls = state in (POLLING, ANSWERING)
-        answered = False
-        if state == BUSY:
+        board = self._board
+        state = board.state(slot)
+        if state == POLLING and not abandon and board.pass_on(slot):
+            return False
+        if state == POLLING:
+            self._look_for_more(slot)
+        if state != ANSWERING:
             self._drop(slot)  # so that an answer that was cut off is known to be none
-        if held is not None:
-            status = self._post_error(held, how)
-            answered = 200 <= status < 300
-            polls = polls and status == 400  # its answer had gone out, and the poll behind it
+        held = None if state == FREE else board.held(slot)
+        status = 0 if held is None else self._post_error(held, how)
+        polls = state == ANSWERING and status == 400  # its answer had gone out, and the poll behind it
         if not polls:
             self._drop(slot)
-        self._board.renew(slot, POLLING if polls else FREE)
-        return answered
+        board.renew(slot, POLLING if polls else FREE)
+        return 200 <= status < 300
 
-    def _abandon(self, slot: int) -> Held | None:
-        """Return the event that has come for a poll which nobody takes over, if one has."""
-        self._board.clear(slot)
-        if slot in self._connections:
+    def _look_for_more(self, slot: int) -> None:
+        """Put into the inbox what has come for a poll which nobody takes over, behind what was received before."""
+        room = self._board.inbox(slot)[len(self._board.received(slot)) :]
+        if slot in self._connections and room:
             with socket.socket(fileno=os.dup(self._connections[slot])) as connection:
                 try:
-                    connection.recv_into(self._board.inbox(slot), 0, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+                    connection.recv_into(room, 0, socket.MSG_PEEK | socket.MSG_DONTWAIT)
                 except OSError:
-                    return None
-        return self._board.held(slot)
+                    pass  # nothing has, or the connection is broken
 
     def _post_error(self, held: Held, how: str) -> int:
         """Answer what a slot held with an error, and return the platform's status, 0 for none."""
