@@ -8,9 +8,18 @@ from __future__ import annotations
 
 import os
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 TRACE_VARIABLE = "_X_AMZN_TRACE_ID"
 
+_MANY = 1000  # values, after which what it takes to keep none of them is paid for
+_ROOM = 4096  # bytes of a value that is written to memory of ours
+
 _shared = False
+_set = 0  # values so far
+_variable: _Variable | None = None
 
 
 def set_trace(header: str) -> None:
@@ -18,12 +27,16 @@ def set_trace(header: str) -> None:
 
     Nothing happens while several invocations share this process.
     """
+    global _set
     if _shared:
         return
-    if header:
-        os.environ[TRACE_VARIABLE] = header
-    else:
+    if not header:
         os.environ.pop(TRACE_VARIABLE, None)
+    elif _variable is None or not _variable.set(header):
+        os.environ[TRACE_VARIABLE] = header
+        _set += 1
+        if _set == _MANY:
+            _reuse_memory()
 
 
 def share(shared: bool) -> None:
@@ -31,3 +44,48 @@ def share(shared: bool) -> None:
     global _shared
     _shared = shared
     os.environ.pop(TRACE_VARIABLE, None)
+
+
+def _reuse_memory() -> None:
+    global _variable
+    try:
+        _variable = _Variable()
+    except (ImportError, OSError, AttributeError):
+        pass  # a Python without ctypes, or a C library with a `putenv` that cannot be called
+
+
+class _Variable:
+    """The trace variable in memory that is used again.
+
+    What `os.environ` is given goes to setenv(3), and the C library of GNU keeps every value it was ever given: some 150 bytes
+    an invocation, and the search among them. putenv(3) takes memory of ours; of two pieces in turn, since C code in another
+    thread may be reading the last value.
+    """
+
+    def __init__(self) -> None:
+        """Raises ImportError, OSError, AttributeError: it does not work here."""
+        import ctypes
+
+        self._putenv = ctypes.PyDLL(None).putenv
+        self._putenv.argtypes = [ctypes.c_void_p]
+        prefix = f"{TRACE_VARIABLE}=".encode()
+        size = len(prefix) + _ROOM + 1
+        buffers = [ctypes.create_string_buffer(prefix, size) for _ in range(2)]
+        for each in buffers:
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(each))  # the environment may point to it until the process ends
+        self._pieces = [(ctypes.addressof(each), memoryview(each).cast("B")[len(prefix) :]) for each in buffers]
+        environ: Any = os.environ
+        self._values = environ._data  # noqa: SLF001 - what `os.environ` finds, without its setenv(3)
+        self._key = environ.encodekey(TRACE_VARIABLE)
+
+    def set(self, header: str) -> bool:
+        """Set the variable, for Python, C and child processes; False: the header is none that the platform sends."""
+        if not header.isascii() or len(header) > _ROOM or "\0" in header:
+            return False
+        value = header.encode()
+        self._pieces.reverse()
+        address, memory = self._pieces[0]
+        memory[: len(value) + 1] = value + b"\0"
+        self._putenv(address)
+        self._values[self._key] = value
+        return True
