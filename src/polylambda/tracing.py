@@ -7,6 +7,7 @@ does. With several in one process it cannot be: see `polylambda.isolation`.
 from __future__ import annotations
 
 import os
+from functools import partial
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 TRACE_VARIABLE = "_X_AMZN_TRACE_ID"
 
-_MANY = 1000  # values, after which what it takes to keep none of them is paid for
+_MANY = 250  # values; environments that end before do without the import that keeping none of them takes
 _ROOM = 4096  # bytes of a value that is written to memory of ours
 
 _shared = False
@@ -58,34 +59,31 @@ class _Variable:
     """The trace variable in memory that is used again.
 
     What `os.environ` is given goes to setenv(3), and the C library of GNU keeps every value it was ever given: some 150 bytes
-    an invocation, and the search among them. putenv(3) takes memory of ours; of two pieces in turn, since C code in another
-    thread may be reading the last value.
+    an invocation, and the search among them. putenv(3) takes memory of ours, which can be written to as long as nobody has
+    set the variable otherwise.
     """
 
     def __init__(self) -> None:
         """Raises ImportError, OSError, AttributeError: it does not work here."""
         import ctypes
 
-        self._putenv = ctypes.PyDLL(None).putenv
-        self._putenv.argtypes = [ctypes.c_void_p]
         prefix = f"{TRACE_VARIABLE}=".encode()
-        size = len(prefix) + _ROOM + 1
-        buffers = [ctypes.create_string_buffer(prefix, size) for _ in range(2)]
-        for each in buffers:
-            ctypes.pythonapi.Py_IncRef(ctypes.py_object(each))  # the environment may point to it until the process ends
-        self._pieces = [(ctypes.addressof(each), memoryview(each).cast("B")[len(prefix) :]) for each in buffers]
+        buffer = ctypes.create_string_buffer(prefix, len(prefix) + _ROOM + 1)
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(buffer))  # the environment may point to it until the process ends
+        self._memory = memoryview(buffer).cast("B")[len(prefix) :]
+        self._put = partial(ctypes.PyDLL(None).putenv, buffer)
         environ: Any = os.environ
-        self._values = environ._data  # noqa: SLF001 - what `os.environ` finds, without its setenv(3)
-        self._key = environ.encodekey(TRACE_VARIABLE)
+        self._values: dict[bytes, bytes] = environ._data  # noqa: SLF001 - what `os.environ` finds, without its setenv(3)
+        self._key: bytes = environ.encodekey(TRACE_VARIABLE)
+        self._last: bytes | None = None
 
     def set(self, header: str) -> bool:
         """Set the variable, for Python, C and child processes; False: the header is none that the platform sends."""
         if not header.isascii() or len(header) > _ROOM or "\0" in header:
             return False
         value = header.encode()
-        self._pieces.reverse()
-        address, memory = self._pieces[0]
-        memory[: len(value) + 1] = value + b"\0"
-        self._putenv(address)
-        self._values[self._key] = value
+        self._memory[: len(value) + 1] = value + b"\0"
+        if self._values.get(self._key) is not self._last or self._last is None:
+            self._put()  # the handler has set or removed it
+        self._values[self._key] = self._last = value
         return True

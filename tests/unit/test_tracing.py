@@ -79,16 +79,6 @@ def test_everybody_sees_the_header_after_many() -> None:
 
 
 @pytest.mark.usefixtures("many")
-def test_c_code_that_still_reads_the_last_header_finds_it() -> None:
-    getenv = ctypes.PyDLL(None).getenv
-    getenv.restype = ctypes.c_void_p
-    set_trace("Root=1-one")
-    last = getenv(TRACE_VARIABLE.encode())
-    set_trace("Root=1-two")
-    assert ctypes.string_at(last) == b"Root=1-one"
-
-
-@pytest.mark.usefixtures("many")
 def test_a_header_that_does_not_fit_goes_the_usual_way() -> None:
     for header in ("y" * (tracing._ROOM + 1), "Root=1-\xe9"):
         set_trace(header)
