@@ -35,6 +35,7 @@ class Settings:
         deadline_grace: seconds that a handler may be past its deadline before either happens.
         shutdown_grace: seconds that what is under way may take after SIGTERM.
         pipelining: send an answer and the next poll in one write.
+        poll_first: send the next poll before the answer of a long invocation, where there are several slots.
         register_extension: register as an internal extension when there is something to do at shutdown.
         capture_print: make a JSON record of what `print` writes, when the log format is JSON.
         loop: `asyncio`, `uvloop` or `auto` (uvloop when it is installed).
@@ -67,6 +68,7 @@ class Settings:
         "max_concurrency",
         "memory_limit_in_mb",
         "pipelining",
+        "poll_first",
         "preload",
         "region",
         "register_extension",
@@ -94,6 +96,7 @@ class Settings:
     log_fd: str | None
     log_socket: str | None
     pipelining: bool
+    poll_first: bool
     register_extension: bool
     capture_print: bool
     preload: bool
@@ -138,6 +141,7 @@ class Settings:
         put("log_fd", env.get("_LAMBDA_TELEMETRY_LOG_FD") or None)
         put("log_socket", env.get("_LAMBDA_TELEMETRY_LOG_FD_PROVIDER_SOCKET") or None)
         put("pipelining", _switch(env, "POLYLAMBDA_PIPELINING"))
+        put("poll_first", _switch(env, "POLYLAMBDA_POLL_FIRST"))
         put("register_extension", _switch(env, "POLYLAMBDA_REGISTER_EXTENSION"))
         put("capture_print", _switch(env, "POLYLAMBDA_CAPTURE_PRINT"))
         put("preload", _switch(env, "POLYLAMBDA_PRELOAD", "off"))

@@ -384,12 +384,12 @@ class Recording:
         adopted, self._adopted = self._adopted, None
         return None if adopted is None else (adopted, b"")
 
-    def opened(self, fd: int) -> None:
+    def opened(self, fd: int, number: int = 0) -> None:
         socket.socket(fileno=os.dup(fd)).close()  # it is a socket's
-        self.steps.append("opened")
+        self.steps.append(f"opened{' the other' * number}")
 
-    def closed(self) -> None:
-        self.steps.append("closed")
+    def closed(self, number: int = 0) -> None:
+        self.steps.append(f"closed{' the other' * number}")
 
     def receive(self, sock: socket.socket, begun: bool) -> bytes:
         data = sock.recv(65536)
@@ -403,8 +403,14 @@ class Recording:
     def answering(self) -> None:
         self.steps.append("answering")
 
-    def polling(self) -> None:
-        self.steps.append("polling")
+    def reaching(self, number: int) -> None:
+        self.steps.append(f"reaching{' the other' * number}")
+
+    def reached(self) -> None:
+        self.steps.append("reached")
+
+    def polling(self, number: int = 0) -> None:
+        self.steps.append(f"polling{' on the other' * number}")
 
 
 class TestKeptConnection:

@@ -413,7 +413,11 @@ def run_script(folder: Path, mode: str, script: Callable[[ScriptedServer], None]
     """Run a program with two slots on a scripted Runtime API to its end; return its log."""
     with ScriptedServer(script) as server:
         variables = {"AWS_LAMBDA_RUNTIME_API": server.address, "AWS_LAMBDA_MAX_CONCURRENCY": "2"}
-        mode_variables = {"AWS_LAMBDA_CONCURRENCY_MODE": mode, "POLYLAMBDA_REGISTER_EXTENSION": "0"}
+        mode_variables = {
+            "AWS_LAMBDA_CONCURRENCY_MODE": mode,
+            "POLYLAMBDA_REGISTER_EXTENSION": "0",
+            "POLYLAMBDA_POLL_FIRST": "0",  # which connection would carry what would depend on the machine's load
+        }
         with ManagedProgram(variables, folder, SOURCES[mode], **mode_variables) as program:
             server.stop_client = lambda: program.send(signal.SIGTERM)
             assert program.wait() == status

@@ -10,7 +10,7 @@ import pytest
 
 from polylambda.rapi.events import Invocation
 from polylambda.runtime.board import ANSWERING, BUSY, FREE, INBOX_SIZE, POLLING, Board
-from polylambda.runtime.keeper import SLOT_BYTES, SlotKeeper
+from polylambda.runtime.keeper import SLOT_BYTES, SlotKeeper, line_of
 
 ID, ATTEMPT, DEADLINE = "8476a536-e9f4-11e8-9739-2dfe598c3fcd", "attempt-1", "1542409706888"
 REPLY = b"HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n" + b'{"status":"OK"}\n'
@@ -245,7 +245,7 @@ def test_the_supervisor_gets_a_copy_of_every_connection(desk: Desk) -> None:
     with ours, theirs:
         desk.keeper.opened(ours.fileno())
         data, fds, _, _ = socket.recv_fds(desk.supervisor, SLOT_BYTES, 1)
-        assert int.from_bytes(data, "little") == 1
+        assert int.from_bytes(data, "little") == line_of(1, 0)
         (copy,) = fds
         assert copy != ours.fileno()
         os.write(copy, b"the same")

@@ -37,6 +37,7 @@ VARIABLES = {
 }
 SWITCHES = {
     "POLYLAMBDA_PIPELINING": "pipelining",
+    "POLYLAMBDA_POLL_FIRST": "poll_first",
     "POLYLAMBDA_REGISTER_EXTENSION": "register_extension",
     "POLYLAMBDA_CAPTURE_PRINT": "capture_print",
     "POLYLAMBDA_CANCEL_AT_DEADLINE": "cancel_at_deadline",

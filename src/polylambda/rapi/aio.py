@@ -7,6 +7,7 @@ poll go out in one write. `run` is the slot's owner: it connects, waits before i
 from __future__ import annotations
 
 import asyncio
+import time
 
 from polylambda.errors import ConnectionLost, RuntimeApiError
 from polylambda.rapi import wire
@@ -22,11 +23,15 @@ if TYPE_CHECKING:
 
     from polylambda.rapi.address import Address
     from polylambda.rapi.keeper import Keeper
+    from polylambda.rapi.spares import Spares
     from polylambda.report import ErrorReport
 
 _COPIED = (
     112 * 1024
 )  # bytes; a larger body is sent behind its head, for the copy would be in memory that is mapped anew
+
+# Seconds from which an invocation is long: below it, more system calls cost more than the gap before the next poll.
+_LONG = 0.001
 
 
 class AsyncClient:
@@ -45,6 +50,7 @@ class AsyncClient:
         *,
         pipelining: bool = True,
         keeper: Keeper | None = None,
+        spares: Spares | None = None,
     ) -> None:
         """Take where the Runtime API listens and what to do with an invocation; nothing is sent yet.
 
@@ -53,10 +59,14 @@ class AsyncClient:
             received: takes an invocation.
             pipelining: send an answer and the next poll in one write.
             keeper: hears of every step.
+            spares: where an invocation took long, send the next poll before its answer, on one of these; only for
+                environments with several slots, with `pipelining`, and without a keeper.
         """
         self._address = address
         self._received = received
         self._pipelining = pipelining
+        self._spares = spares if pipelining else None
+        self._began = 0.0  # when the invocation came, if that matters, in seconds of the steady clock
         self._loop = asyncio.get_running_loop()
         self._connection = AsyncConnection(address, self._take, self._ended, keeper)
         self._busy = False  # an invocation was received and its slot not given back
@@ -91,6 +101,8 @@ class AsyncClient:
                 if error is not None and not self.stopping:
                     await self._pause(self._backoff.after(error, self._loop.time()))
         finally:
+            if self._spares is not None:
+                self._connection.close_ahead(self._spares)
             self._connection.close()
             if self._stream is not None:
                 self._stream.failed(ConnectionLost("the runtime has ended"))
@@ -164,7 +176,7 @@ class AsyncClient:
 
     def _advance(self) -> None:
         """Poll, if that is what is due."""
-        if self._busy or self.stopping:
+        if self._busy or self.stopping or self._connection.is_ahead:
             return
         state = self._connection.wire.state
         if state is wire.IDLE or (state is wire.ANSWERED and self._pipelining):
@@ -173,7 +185,12 @@ class AsyncClient:
     def _post(self, answer: tuple[Invocation, bytes | ErrorReport, str], *, poll: bool) -> None:
         self._unconfirmed = answer
         self._resent = False
-        self._transmit(answer, poll=poll and self._pipelining and not self.stopping)
+        poll = poll and self._pipelining and not self.stopping
+        if poll and self._spares is not None and time.monotonic() - self._began >= _LONG:
+            content = answer[1]
+            if not isinstance(content, bytes) or len(content) <= _COPIED:
+                poll = not self._connection.poll_ahead(self._spares)
+        self._transmit(answer, poll=poll)
 
     def _transmit(self, answer: tuple[Invocation, bytes | ErrorReport, str], *, poll: bool) -> None:
         invocation, content, content_type = answer
@@ -208,6 +225,8 @@ class AsyncClient:
                 self._connection.close()  # used up: the answer goes out on the next one
             self._busy = True
             self._backoff.reset()
+            if self._spares is not None:
+                self._began = time.monotonic()
             self._received(event)
         elif event.to is POLL:
             raise poll_refused(event, self._address)
@@ -218,6 +237,7 @@ class AsyncClient:
             if not event.accepted and self._unconfirmed is not None:
                 log_refusal(self._unconfirmed[0], event, resent=self._resent)
             self._confirmed()
+            self._go_over()
             if self.stopping:
                 self._leave()
                 self._wake()
@@ -233,11 +253,19 @@ class AsyncClient:
             if self._resent:
                 log_loss(self._unconfirmed[0], error)
                 self._confirmed()
+                self._go_over()
             else:
                 self._resent = True
                 self._transmit(self._unconfirmed, poll=False)
         self._failure = error
         self._wake()
+
+    def _go_over(self) -> None:
+        """Go on with the connection on which the next poll is out, if there is one."""
+        if self._spares is not None and self._connection.is_ahead:
+            self._connection.go_over(self._spares)
+            if self.stopping:
+                self._connection.read()  # an event that has already arrived is still handed out
 
     def _confirmed(self) -> None:
         self._unconfirmed = None

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from polylambda.rapi.address import Address
     from polylambda.rapi.events import Reply
     from polylambda.rapi.keeper import Keeper
+    from polylambda.rapi.spares import Spares
 
 _HIGH_WATER = 64 * 1024  # bytes waiting to be sent from which a stream's writer has to wait
 
@@ -28,7 +29,8 @@ _HIGH_WATER = 64 * 1024  # bytes waiting to be sent from which a stream's writer
 class AsyncConnection:
     """A connection that can be opened again when it is used up.
 
-    What is written while there is none goes out as soon as there is one.
+    What is written while there is none goes out as soon as there is one. `poll_ahead` sends a poll on a spare one while this
+    one still has to answer, and `go_over` goes on with that.
 
     Attributes:
         wire: its protocol state; as long as there is no connection, that of the next one.
@@ -36,6 +38,7 @@ class AsyncConnection:
 
     __slots__ = (
         "_address",
+        "_ahead",
         "_ended",
         "_keeper",
         "_loop",
@@ -69,6 +72,7 @@ class AsyncConnection:
         self._keeper = keeper
         self._loop = asyncio.get_running_loop()
         self._sock: socket.socket | None = None
+        self._ahead: tuple[socket.socket, wire.Wire] | None = None  # on which the next poll is out already
         self._out: list[memoryview] = []  # not empty: the socket's writer is registered
         self._out_size = 0
         self._writers: list[asyncio.Future[None]] = []  # they wait for room
@@ -163,6 +167,49 @@ class AsyncConnection:
         self._out_size = 0
         self._let_write()
         self.wire = wire.Wire(self._address.text)
+
+    @property
+    def is_ahead(self) -> bool:
+        """A poll is out on another connection."""
+        return self._ahead is not None
+
+    def poll_ahead(self, spares: Spares) -> bool:
+        """Send a poll on a spare connection; False: there is none, or none here to answer on."""
+        if self._sock is None or self._out or (spare := spares.take()) is None:
+            return False
+        ahead = wire.Wire(self._address.text)
+        request = ahead.next()
+        try:
+            gone = spare.send(request) == len(request)
+        except OSError:
+            gone = False
+        if not gone:
+            spare.close()
+            spares.give(None)
+            return False
+        self._ahead = spare, ahead
+        return True
+
+    def go_over(self, spares: Spares) -> None:
+        """Go on with the connection on which a poll is out; this one, if it can be used again, is a spare now."""
+        assert self._ahead is not None
+        (sock, ahead), self._ahead = self._ahead, None
+        left = self._sock
+        if left is not None and self.wire.state is wire.IDLE and not self._out:
+            self._loop.remove_reader(left.fileno())
+            spares.give(left)
+        else:
+            self.close()
+            spares.give(None)
+        self._sock, self.wire = sock, ahead
+        self._loop.add_reader(sock.fileno(), self.read)
+
+    def close_ahead(self, spares: Spares) -> None:
+        """Give up the poll that is out on another connection, if one is."""
+        if self._ahead is not None:
+            self._ahead[0].close()
+            self._ahead = None
+            spares.give(None)
 
     def write(self, data: bytes) -> None:
         """Send `data`, or keep it until there is room for it."""

@@ -27,6 +27,9 @@ _COPIED = (
     112 * 1024
 )  # bytes; a larger body is sent behind its head, for the copy would be in memory that is mapped anew
 
+# Seconds from which an invocation is long: below it, two more system calls cost more than the gap before the next poll.
+_LONG = 0.001
+
 
 def _policy():
     """Return what failures need: environments start without it."""
@@ -44,16 +47,22 @@ class BlockingClient:
         stopping: `stop` was called.
     """
 
-    def __init__(self, address: Address, *, pipelining: bool = True, keeper: Keeper | None = None) -> None:
+    def __init__(
+        self, address: Address, *, pipelining: bool = True, poll_first: bool = False, keeper: Keeper | None = None
+    ) -> None:
         """Take where the Runtime API listens; nothing is sent yet.
 
         Args:
             address: the Runtime API's.
             pipelining: send an answer and the next poll in one write.
+            poll_first: where an invocation took long, send the next poll before its answer, on a second connection; only
+                for environments with several slots, and with `pipelining`.
             keeper: hears of every step.
         """
         self._address = address
         self._pipelining = pipelining
+        self._poll_first = poll_first
+        self._began = 0.0  # when the invocation came, if that matters, in seconds of the steady clock
         self._connection = BlockingConnection(address, keeper)
         self._unconfirmed: tuple[Invocation, bytes | ErrorReport, str] | None = None  # an answer without its reply
         self._resent = False  # it was sent a second time
@@ -70,10 +79,13 @@ class BlockingClient:
         backoff: Backoff | None = None
         while True:
             try:
-                return self._poll()
+                invocation = self._poll()
+                if self._poll_first:
+                    self._began = time.monotonic()
+                return invocation
             except RuntimeApiError as error:
                 self._lose(error)
-                if self.stopping:
+                if self.stopping and not self._connection.is_ahead:
                     self.settle()
                     return None
                 backoff = backoff or _policy().Backoff()
@@ -106,8 +118,8 @@ class BlockingClient:
         self._connection.shut()
 
     def close(self) -> None:
-        """Close the connection."""
-        self._connection.close()
+        """Close what is open."""
+        self._connection.close_both()
 
     # For BlockingSink
 
@@ -173,6 +185,8 @@ class BlockingClient:
             if connection.quiet:
                 if self._unconfirmed is not None:
                     self._resend()
+                elif connection.is_ahead:
+                    connection.go_over()
                 elif self.stopping:
                     return None
                 else:
@@ -193,8 +207,13 @@ class BlockingClient:
     def _post(self, answer: tuple[Invocation, bytes | ErrorReport, str], *, poll: bool) -> None:
         self._unconfirmed = answer
         self._resent = False
+        poll = poll and self._pipelining and not self.stopping
+        if poll and self._poll_first and time.monotonic() - self._began >= _LONG:
+            content = answer[1]
+            if not isinstance(content, bytes) or len(content) <= _COPIED:
+                poll = not self._connection.poll_ahead()
         try:
-            self._transmit(answer, poll=poll and self._pipelining and not self.stopping)
+            self._transmit(answer, poll=poll)
         except RuntimeApiError as error:
             self._lose(error)
 

@@ -21,8 +21,15 @@ def _never() -> bool:
     return False
 
 
+def _at_once() -> bool:
+    return True
+
+
 class BlockingConnection:
     """A connection that can be opened again when it is used up.
+
+    `poll_ahead` sends a poll on a second one while this one still has to answer, and `go_over` goes on with that; the two
+    take turns.
 
     Attributes:
         wire: its protocol state; closed as long as there is no connection.
@@ -30,7 +37,19 @@ class BlockingConnection:
         waiting: `read` may be ended by `shut`.
     """
 
-    __slots__ = ("_address", "_keeper", "_shut", "_sock", "_timeout", "early", "waiting", "wire")
+    __slots__ = (
+        "_address",
+        "_ahead",
+        "_keeper",
+        "_number",
+        "_other",
+        "_shut",
+        "_sock",
+        "_timeout",
+        "early",
+        "waiting",
+        "wire",
+    )
 
     def __init__(self, address: Address, keeper: Keeper | None = None, timeout: float | None = None) -> None:
         """Take where to connect to; a `timeout` is the seconds that every wait on it may take."""
@@ -38,6 +57,9 @@ class BlockingConnection:
         self._keeper = keeper
         self._timeout = timeout
         self._sock: _socket.socket | None = None
+        self._number = 0  # of this one; the other has the other of 0 and 1
+        self._other: _socket.socket | None = None  # idle, or with a poll out on it
+        self._ahead: wire.Wire | None = None  # the protocol state of that one, if so
         self._shut = False
         self.early: Reply | Invocation | None = None
         self.waiting = False
@@ -72,8 +94,48 @@ class BlockingConnection:
             self._shut = False
             self.wire = wire.Wire(self._address.text)
             if self._keeper is not None:
-                self._keeper.opened(self._sock.fileno())
+                self._keeper.opened(self._sock.fileno(), self._number)
         return self.wire
+
+    @property
+    def is_ahead(self) -> bool:
+        """A poll is out on the other connection."""
+        return self._ahead is not None
+
+    def poll_ahead(self) -> bool:
+        """Send a poll on the other connection; False: that cannot be had at once."""
+        keeper = self._keeper
+        number = 1 - self._number
+        try:
+            if self._other is None:
+                self._other = self._address.connect(_at_once)
+                if keeper is not None:
+                    keeper.opened(self._other.fileno(), number)
+            ahead = wire.Wire(self._address.text)
+            request = ahead.next()
+            if keeper is not None:
+                keeper.reaching(number)
+            if self._other.send(request, _socket.MSG_DONTWAIT) != len(request):
+                raise BlockingIOError
+        except (ConnectionLost, OSError):
+            self._close_other()
+            return False
+        if keeper is not None:
+            keeper.reached()
+        self._ahead = ahead
+        return True
+
+    def go_over(self) -> None:
+        """Go on with the other connection, on which a poll is out; this one, if it can be used again, is the other now."""
+        assert self._ahead is not None
+        if self.wire.state is not wire.IDLE:
+            self.close()
+        self._sock, self._other = self._other, self._sock
+        self._number = 1 - self._number
+        self.wire, self._ahead = self._ahead, None
+        self._shut = False
+        if self._keeper is not None:
+            self._keeper.polling(self._number)
 
     def call(self, request: bytes) -> Reply:
         """Send `request` and return its reply: for everything but polls and answers.
@@ -91,10 +153,24 @@ class BlockingConnection:
         self.early = None
         self.waiting = False
         if sock is not None:
-            if self._keeper is not None:  # which has a copy of it
-                self._keeper.closed()
-                _shut_down(sock, _socket.SHUT_RDWR)
-            sock.close()
+            self._end(sock, self._number)
+
+    def close_both(self) -> None:
+        """Close this one and the other."""
+        self.close()
+        self._close_other()
+
+    def _close_other(self) -> None:
+        sock, self._other = self._other, None
+        self._ahead = None
+        if sock is not None:
+            self._end(sock, 1 - self._number)
+
+    def _end(self, sock: _socket.socket, number: int) -> None:
+        if self._keeper is not None:  # which has a copy of it
+            self._keeper.closed(number)
+            _shut_down(sock, _socket.SHUT_RDWR)
+        sock.close()
 
     def shut(self) -> None:
         """End a `read` that waits, from any thread; an event that has begun to arrive is still read to its end."""
@@ -125,7 +201,7 @@ class BlockingConnection:
             if self._shut:
                 self._end_waiting(sock)  # what `shut` saw coming may have been no event
             try:
-                if self._keeper is None:
+                if self._keeper is None or current.state is wire.ANSWERED:  # no event can come
                     current.receive(sock.recv(wire.READ_SIZE))
                 else:
                     if not current.receiving:
@@ -173,8 +249,11 @@ class BlockingConnection:
             return
         if sent != len(data):
             self._send_rest(sock, memoryview(data)[sent:])
-        if keeper is not None and (self.wire.state is wire.AHEAD or self.wire.state is wire.POLLING):
-            keeper.polling()
+        if keeper is not None:
+            if self._ahead is not None:
+                keeper.polling(1 - self._number)
+            elif self.wire.state is wire.AHEAD or self.wire.state is wire.POLLING:
+                keeper.polling(self._number)
 
     def _send_rest(self, sock: _socket.socket, rest: memoryview) -> None:
         """Send what the kernel had no room for, listening: who rejects a request need not read it to its end."""

@@ -7,6 +7,7 @@ import logging
 import time
 
 from polylambda.errors import RuntimeApiError
+from polylambda.rapi.spares import Spares
 from polylambda.runtime.async_worker import AsyncWorker
 from polylambda.runtime.background import Background
 
@@ -39,6 +40,8 @@ class AsyncPool:
         self._failing = 0
         self._fatal: BaseException | None = None
         self._background = Background(limits.max_background if limits.max_background is not None else len(share.slots))
+        kept = any(share.keeper(slot) is not None for slot in share.slots)  # accounts of one connection a slot
+        self._spares = Spares(address) if settings.poll_first and not kept else None
         self._workers = [
             AsyncWorker(
                 address,
@@ -47,6 +50,7 @@ class AsyncPool:
                 state=state,
                 slot=slot,
                 keeper=share.keeper(slot),
+                spares=self._spares,
                 background=self._background,
             )
             for slot in share.slots
@@ -82,6 +86,8 @@ class AsyncPool:
             for task in slots:
                 task.cancel()
             await asyncio.gather(*slots, return_exceptions=True)
+            if self._spares is not None:
+                self._spares.close()
 
     def stop(self) -> None:
         """Take no more events; what is under way, background work too, may take as long as the grace."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from polylambda.rapi.address import Address
     from polylambda.rapi.events import Invocation
     from polylambda.rapi.keeper import Keeper
+    from polylambda.rapi.spares import Spares
     from polylambda.runtime.background import Background
     from polylambda.settings import Settings
 
@@ -48,6 +49,7 @@ class AsyncWorker:
         state: Any,
         slot: int = 0,
         keeper: Keeper | None = None,
+        spares: Spares | None = None,
         background: Background | None = None,
     ) -> None:
         """Make a slot on the running loop; `run` puts it to work.
@@ -59,10 +61,13 @@ class AsyncWorker:
             state: what the lifespan yielded.
             slot: number of the slot.
             keeper: hears of every step of the slot's connection.
+            spares: connections on which polls go out before the answers of long invocations; None: they do not.
             background: where handlers go on that have answered; None: they keep the slot until they end.
         """
         self.context: LambdaContext | None = None
-        self._client = AsyncClient(address, self._received, pipelining=settings.pipelining, keeper=keeper)
+        self._client = AsyncClient(
+            address, self._received, pipelining=settings.pipelining, keeper=keeper, spares=spares
+        )
         self._background = background
         self._overdue = False  # the invocation was cancelled because of its deadline
         self._handler = handler

@@ -7,6 +7,8 @@ whether its connection carries a poll that the platform has not answered.
     POLLING     a poll is out; if an event is in the inbox, it has come in, and its handler has not begun
     BUSY        an event has come in
     ANSWERING   its answer and the next poll are going out in one write, or have gone out
+    REACHING    the next poll is going out on the slot's other connection, or has gone out
+    REACHED     it has gone out; the answer is going out, or has gone out
 
 What a slot waits for is received into its inbox, which is part of the board: so there is no moment at which an event has
 left the connection and is known to nobody but a worker that may be killed.
@@ -27,14 +29,19 @@ FREE: Final = 0
 POLLING: Final = 1
 BUSY: Final = 2
 ANSWERING: Final = 3
+REACHING: Final = 4
+REACHED: Final = 5
 
-_ROW: Final = (
-    4096  # bytes a slot: state (1), whether it has held an invocation (1), whether more has come (1), the inbox
-)
+# Bytes a slot: state (1), whether it has held an invocation (1), whether more has come (1), on which of its connections the
+# poll is out (1), how much is in the inbox (2), the inbox.
+_ROW: Final = 4096
 MORE_AT: Final = 2
-INBOX_AT: Final = 16
+POLLED_AT: Final = 3
+COUNT_AT: Final = 4
+INBOX_AT: Final = 6
 INBOX_SIZE: Final = _ROW - INBOX_AT  # bytes; the head of an event, and the reply before it, nearly always fit
 NOTHING: Final = bytes(INBOX_SIZE)
+UNCOUNTED: Final = bytes(2)
 HOLDS: Final = bytes((BUSY, 1))  # the beginning of the row of a slot that is BUSY
 
 _REQUEST_ID: Final = f"\r\n{names.REQUEST_ID}:".encode()
@@ -80,7 +87,7 @@ class Board:
 
     def clear(self, slot: int) -> None:
         """Forget what is in the inbox."""
-        self.inbox(slot)[:] = NOTHING
+        self.row(slot)[COUNT_AT:] = UNCOUNTED + NOTHING
 
     def hold(self, slot: int, request_id: bytes, invocation_id: bytes, deadline_ms: bytes) -> None:
         """Note that the slot holds an invocation whose head is not, or not wholly, in the inbox: its headers' values."""
@@ -92,7 +99,7 @@ class Board:
     def renew(self, slot: int, state: int) -> None:
         """Note what a slot is at that passes to another worker, and forget what it held."""
         self.clear(slot)
-        self.row(slot)[: MORE_AT + 1] = bytes((state, 0, 0))
+        self.row(slot)[:4] = bytes((state, 0, 0, 0))
 
     def pass_on(self, slot: int) -> bool:
         """Leave a slot that waits for an event, with what has come in for it, to another worker.
@@ -100,14 +107,31 @@ class Board:
         False: something has come in that is not in the inbox; whoever received it had it.
         """
         row = self.row(slot)
-        if row[MORE_AT]:
+        if row[MORE_AT] or not self._is_sure(slot):
             return False
-        row[1] = 0
+        row[1] = row[POLLED_AT] = 0
         return True
 
+    def polled(self, slot: int) -> int:
+        """Return the number of the slot's connection on which the poll is out, if it is."""
+        return self._memory[slot * _ROW + POLLED_AT]
+
     def received(self, slot: int) -> bytes:
-        """Return what is in the inbox. Zeros at its end are taken for none; JSON has none."""
-        return self.inbox(slot).tobytes().rstrip(b"\0")
+        """Return what is in the inbox; what was received while its worker was killed, without the zeros at its end."""
+        inbox = self.inbox(slot).tobytes()
+        count = self._count(slot)
+        return inbox[:count] if count else inbox.rstrip(b"\0")
+
+    def _count(self, slot: int) -> int:
+        """Return how much was received into the inbox, 0 where that was not noted."""
+        return int.from_bytes(self.row(slot)[COUNT_AT:INBOX_AT], "little")
+
+    def _is_sure(self, slot: int) -> bool:
+        """Say whether `received` is right: only what is not JSON has zeros."""
+        if self._count(slot):
+            return True
+        received = self.received(slot)
+        return event_in(received) is None or names.JSON.encode() in received
 
     def was_used(self, slot: int) -> bool:
         """Say whether the slot has held an invocation since it was made, renewed or passed on."""
@@ -115,18 +139,22 @@ class Board:
 
     def held(self, slot: int) -> Held | None:
         """Return what is in a slot's inbox; None when that is no event, or its id is not whole."""
-        inbox = self.inbox(slot).tobytes()
-        lowered = inbox.lower()
-        request_id = _value(inbox, lowered, _REQUEST_ID)
-        if not request_id:
-            return None
-        deadline = _value(inbox, lowered, _DEADLINE)
-        known = deadline.isdigit() and len(deadline) < 19
-        return Held(
-            request_id.decode("latin-1"),
-            _value(inbox, lowered, _INVOCATION_ID).decode("latin-1"),
-            int(deadline) / 1000 if known else 0,
-        )
+        return event_in(self.inbox(slot).tobytes())
+
+
+def event_in(received: bytes) -> Held | None:
+    """Return the event that was received; None when it is none, or its id is not whole."""
+    lowered = received.lower()
+    request_id = _value(received, lowered, _REQUEST_ID)
+    if not request_id:
+        return None
+    deadline = _value(received, lowered, _DEADLINE)
+    known = deadline.isdigit() and len(deadline) < 19
+    return Held(
+        request_id.decode("latin-1"),
+        _value(received, lowered, _INVOCATION_ID).decode("latin-1"),
+        int(deadline) / 1000 if known else 0,
+    )
 
 
 def _value(head: bytes, lowered: bytes, name: bytes) -> bytes:

@@ -11,7 +11,22 @@ from __future__ import annotations
 import socket
 
 from polylambda.rapi.wire import READ_SIZE
-from polylambda.runtime.board import ANSWERING, BUSY, FREE, HOLDS, INBOX_SIZE, MORE_AT, NOTHING, POLLING
+from polylambda.runtime.board import (
+    ANSWERING,
+    BUSY,
+    COUNT_AT,
+    FREE,
+    HOLDS,
+    INBOX_AT,
+    INBOX_SIZE,
+    MORE_AT,
+    NOTHING,
+    POLLED_AT,
+    POLLING,
+    REACHED,
+    REACHING,
+    UNCOUNTED,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +37,11 @@ if TYPE_CHECKING:
     from polylambda.runtime.board import Board
 
 SLOT_BYTES: Final = 4
+
+
+def line_of(slot: int, number: int) -> int:
+    """Return what the supervisor knows a slot's connection by."""
+    return 2 * slot + number
 
 
 class SlotKeeper:
@@ -59,18 +79,24 @@ class SlotKeeper:
         self._used = INBOX_SIZE
         return adopted, self._board.received(self._slot)
 
-    def opened(self, fd: int) -> None:
+    def opened(self, fd: int, number: int = 0) -> None:
         """Give the supervisor a copy of a new connection, on which nothing is out."""
-        self._row[0] = BUSY if self._row[0] in (BUSY, ANSWERING) else FREE
+        if self._row[0] == ANSWERING:
+            self._row[0] = BUSY
+        elif self._row[0] == POLLING and self._row[POLLED_AT] == number:
+            self._row[0] = FREE
         try:
-            socket.send_fds(self._channel, [self._slot.to_bytes(SLOT_BYTES, "little")], [fd])
+            socket.send_fds(self._channel, [line_of(self._slot, number).to_bytes(SLOT_BYTES, "little")], [fd])
         except OSError:
             pass  # the supervisor is gone, and the environment with it
 
-    def closed(self) -> None:
-        """Note that no poll is out any more."""
-        if self._row[0] == POLLING:
-            self._row[0] = FREE
+    def closed(self, number: int = 0) -> None:
+        """Note that no poll is out on it any more."""
+        if self._row[POLLED_AT] == number:
+            if self._row[0] == POLLING:
+                self._row[0] = FREE
+            elif self._row[0] == REACHING:
+                self._row[0] = BUSY
 
     def receive(self, sock: _socket.socket, begun: bool) -> bytes:
         """Read from `sock`: into the inbox, unless an event is there or has `begun` to come in. Raises OSError."""
@@ -83,8 +109,10 @@ class SlotKeeper:
         inbox = self._inbox
         if self._used:
             inbox[: self._used] = NOTHING[: self._used]
+            self._row[COUNT_AT:INBOX_AT] = UNCOUNTED
         self._whole = True
         size = self._used = sock.recv_into(inbox)
+        self._row[COUNT_AT:INBOX_AT] = size.to_bytes(2, "little")
         return inbox[:size].tobytes()
 
     def received(self, invocation: Invocation) -> None:
@@ -101,12 +129,23 @@ class SlotKeeper:
         if self._row[0] == BUSY:
             self._row[0] = ANSWERING
 
-    def polling(self) -> None:
+    def reaching(self, number: int) -> None:
+        """A poll is about to go out on the other connection."""
+        self._row[POLLED_AT] = number
+        self._row[0] = REACHING
+
+    def reached(self) -> None:
+        """It has gone out, and the answer is about to."""
+        self._row[0] = REACHED
+
+    def polling(self, number: int = 0) -> None:
         """A poll is out, and the slot holds nothing."""
+        self._row[POLLED_AT] = number
         self._row[0] = POLLING
         if self._more:
             self._more = False
             self._row[MORE_AT] = 0
         if self._used:
             self._inbox[: self._used] = NOTHING[: self._used]
+            self._row[COUNT_AT:INBOX_AT] = UNCOUNTED
             self._used = 0

@@ -164,9 +164,12 @@ class Run:
         from polylambda.rapi.blocking import BlockingClient
         from polylambda.runtime.worker import Worker
 
-        client = BlockingClient(address, pipelining=self._settings.pipelining, keeper=keeper)
+        settings = self._settings
+        # Where there is a keeper, other processes have the other slots.
+        poll_first = settings.poll_first and keeper is not None
+        client = BlockingClient(address, pipelining=settings.pipelining, poll_first=poll_first, keeper=keeper)
         self._stop_by(client.stop)
-        Worker(client, handler, self._settings, state=state, slot=slot).run()
+        Worker(client, handler, settings, state=state, slot=slot).run()
 
     def _stop_by(self, stop: Callable[[], object]) -> None:
         """Have `stop` called when the run is to end, which may have been said before."""

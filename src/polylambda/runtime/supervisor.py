@@ -19,8 +19,19 @@ from polylambda.rapi.blocking_connection import BlockingConnection
 from polylambda.rapi.events import Invocation
 from polylambda.report import ErrorReport
 from polylambda.runtime import lifeline
-from polylambda.runtime.board import ANSWERING, BUSY, FREE, POLLING, Board, Held
-from polylambda.runtime.keeper import SLOT_BYTES, SlotKeeper
+from polylambda.runtime.board import (
+    ANSWERING,
+    BUSY,
+    FREE,
+    INBOX_SIZE,
+    POLLING,
+    REACHED,
+    REACHING,
+    Board,
+    Held,
+    event_in,
+)
+from polylambda.runtime.keeper import SLOT_BYTES, SlotKeeper, line_of
 from polylambda.runtime.share import Share
 
 TYPE_CHECKING = False
@@ -68,7 +79,7 @@ class Supervisor:
         self._settings = settings
         self._limits = limits
         self._board = Board(layout.max_concurrency)
-        self._connections: dict[int, int] = {}  # slot -> descriptor of our copy of its connection
+        self._connections: dict[int, int] = {}  # line -> descriptor of our copy of that connection: see `line_of`
         self._workers = [_Worker(layout.slots_of(number)) for number in range(len(layout.slots))]
         self._channel, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._wake_read, self._wake_write = os.pipe()
@@ -176,7 +187,7 @@ class Supervisor:
         lifeline.hold(ours)
         keepers: list[SlotKeeper] = []
         for slot in worker.slots:
-            adopted = self._connections.pop(slot, None)
+            adopted = self._connections.pop(line_of(slot, 0), None)
             keepers.append(SlotKeeper(self._board, self._theirs, slot, adopted))
         for fd in self._connections.values():  # those of other workers
             os.close(fd)
@@ -239,29 +250,38 @@ class Supervisor:
         """
         board = self._board
         state = board.state(slot)
+        polled = board.polled(slot)
         if state == POLLING and not abandon and board.pass_on(slot):
+            self._keep_only(slot, polled)
             return False
-        if state == POLLING:
-            self._look_for_more(slot)
-        if state != ANSWERING:
+        held = None if state in (FREE, POLLING) else board.held(slot)
+        come: Held | None = None
+        if state in (POLLING, REACHING):  # for a poll which nobody takes over
+            received = board.received(slot) if state == POLLING else b""
+            come = event_in(received + self._look(line_of(slot, polled)))
+        if state == REACHED:
+            self._keep_only(slot, polled)
+        elif state != ANSWERING:
             self._drop(slot)  # so that an answer that was cut off is known to be none
-        held = None if state == FREE else board.held(slot)
         status = 0 if held is None else self._post_error(held, how)
-        polls = state == ANSWERING and status == 400  # its answer had gone out, and the poll behind it
+        # Behind an answer that had gone out in one write there is a poll.
+        polls = state == REACHED or (state == ANSWERING and status == 400)
         if not polls:
             self._drop(slot)
         board.renew(slot, POLLING if polls else FREE)
+        if come is not None:
+            status = self._post_error(come, how)
         return 200 <= status < 300
 
-    def _look_for_more(self, slot: int) -> None:
-        """Put into the inbox what has come for a poll which nobody takes over, behind what was received before."""
-        room = self._board.inbox(slot)[len(self._board.received(slot)) :]
-        if slot in self._connections and room:
-            with socket.socket(fileno=os.dup(self._connections[slot])) as connection:
+    def _look(self, line: int) -> bytes:
+        """Return what has come on a connection, and leave it there."""
+        if line in self._connections:
+            with socket.socket(fileno=os.dup(self._connections[line])) as connection:
                 try:
-                    connection.recv_into(room, 0, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+                    return connection.recv(INBOX_SIZE, socket.MSG_PEEK | socket.MSG_DONTWAIT)
                 except OSError:
                     pass  # nothing has, or the connection is broken
+        return b""
 
     def _post_error(self, held: Held, how: str) -> int:
         """Answer what a slot held with an error, and return the platform's status, 0 for none."""
@@ -277,9 +297,20 @@ class Supervisor:
         finally:
             connection.close()
 
+    def _keep_only(self, slot: int, number: int) -> None:
+        """End the other connection of a slot; the one that is kept is number 0 from now on."""
+        fd = self._connections.pop(line_of(slot, number), None)
+        self._drop(slot)
+        if fd is not None:
+            self._connections[line_of(slot, 0)] = fd
+
     def _drop(self, slot: int) -> None:
-        """End a slot's connection."""
-        fd = self._connections.pop(slot, None)
+        """End a slot's connections."""
+        for number in (0, 1):
+            self._end(line_of(slot, number))
+
+    def _end(self, line: int) -> None:
+        fd = self._connections.pop(line, None)
         if fd is not None:
             os.close(fd)
 
@@ -301,9 +332,9 @@ class Supervisor:
                 data, fds, _, _ = socket.recv_fds(self._channel, SLOT_BYTES, 1)
             except BlockingIOError:
                 return
-            slot = int.from_bytes(data, "little")
-            self._drop(slot)
-            self._connections[slot] = fds[0]
+            line = int.from_bytes(data, "little")
+            self._end(line)
+            self._connections[line] = fds[0]
             self._polled = True
 
 

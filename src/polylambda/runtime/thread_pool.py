@@ -47,7 +47,9 @@ class ThreadPool:
         self._reported: set[LambdaContext] = set()  # handlers that are past their deadline
         self._slots: list[tuple[BlockingClient, Worker]] = []
         for slot in share.slots:
-            client = BlockingClient(address, pipelining=settings.pipelining, keeper=share.keeper(slot))
+            client = BlockingClient(
+                address, pipelining=settings.pipelining, poll_first=settings.poll_first, keeper=share.keeper(slot)
+            )
             self._slots.append((client, ContextWorker(client, handler, settings, state=state, slot=slot)))
 
     def run(self) -> None:
