@@ -14,6 +14,7 @@ from polylambda.rapi.address import Address
 from polylambda.rapi.aio import AsyncClient, AsyncSink
 from polylambda.rapi.blocking import BlockingClient, BlockingSink
 from polylambda.rapi.events import Invocation
+from polylambda.rapi.spares import Spares
 from polylambda.report import ErrorReport
 from tests.scripted import PATIENCE, ScriptedServer
 
@@ -69,6 +70,7 @@ def serve(
     handler: Handler = lambda invocation: b"answer",
     *,
     pipelining: bool = True,
+    poll_first: bool = False,
     host: str = "127.0.0.1",
     name: str | None = None,
 ) -> Slot:
@@ -77,18 +79,19 @@ def serve(
     with ScriptedServer(script, host=host) as server:
         address = Address(server.address if name is None else f"{name}:{server.address.rpartition(':')[2]}")
         if driver == "blocking":
-            _serve_blocking(server, address, handler, slot, pipelining=pipelining)
+            client = BlockingClient(address, pipelining=pipelining, poll_first=poll_first)
+            _serve_blocking(server, client, handler, slot)
         else:
             loop_factory = uvloop.new_event_loop if driver == "uvloop" else asyncio.new_event_loop
             with asyncio.Runner(loop_factory=loop_factory) as runner:
-                runner.run(_serve_async(server, address, handler, slot, pipelining=pipelining))
+                spares = Spares(address) if poll_first else None
+                runner.run(_serve_async(server, address, handler, slot, pipelining=pipelining, spares=spares))
+                if spares is not None:
+                    spares.close()
     return slot
 
 
-def _serve_blocking(
-    server: ScriptedServer, address: Address, handler: Handler, slot: Slot, *, pipelining: bool
-) -> None:
-    client = BlockingClient(address, pipelining=pipelining)
+def _serve_blocking(server: ScriptedServer, client: BlockingClient, handler: Handler, slot: Slot) -> None:
     server.stop_client = client.stop
     try:
         while (invocation := client.next()) is not None:
@@ -121,18 +124,26 @@ def _send_stream(sink: BlockingSink, stream: Stream, slot: Slot) -> None:
 
 
 async def _serve_async(
-    server: ScriptedServer, address: Address, handler: Handler, slot: Slot, *, pipelining: bool
+    server: ScriptedServer,
+    address: Address,
+    handler: Handler,
+    slot: Slot,
+    *,
+    pipelining: bool,
+    spares: Spares | None,
 ) -> None:
-    worker = _AsyncWorker(address, handler, slot, pipelining=pipelining)
+    worker = _AsyncWorker(address, handler, slot, pipelining=pipelining, spares=spares)
     server.stop_client = worker.stop
     await worker.run()
 
 
 class _AsyncWorker:
-    def __init__(self, address: Address, handler: Handler, slot: Slot, *, pipelining: bool) -> None:
+    def __init__(
+        self, address: Address, handler: Handler, slot: Slot, *, pipelining: bool, spares: Spares | None
+    ) -> None:
         self._handler = handler
         self._slot = slot
-        self._client = AsyncClient(address, self._received, pipelining=pipelining)
+        self._client = AsyncClient(address, self._received, pipelining=pipelining, spares=spares)
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._stops: list[threading.Event] = []

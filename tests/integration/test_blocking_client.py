@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from polylambda.errors import ConnectionLost, Refused
+from polylambda.rapi import blocking
 from polylambda.rapi.address import Address
 from polylambda.rapi.blocking import BlockingClient, BlockingSink
 from polylambda.rapi.blocking_connection import BlockingConnection
@@ -549,6 +550,48 @@ class TestKeeper:
             "polling",
             "id-2 arrives",
             "id-2 received",
+            "closed",
+        ]
+
+    def test_every_step_of_a_poll_before_the_answer_is_told(self, monkeypatch: pytest.MonkeyPatch):
+        def script(server: ScriptedServer) -> None:
+            one = first_event(server)
+            other = server.accept()
+            other.poll()
+            one.answer("id-1")
+            one.reply(202)
+            other.send_event("id-2")
+            one.poll()
+            other.answer("id-2")
+            other.reply(202)
+
+        monkeypatch.setattr(blocking, "_LONG", 0.0)
+        keeper = Recording()
+        with ScriptedServer(script) as server:
+            client = BlockingClient(Address(server.address), poll_first=True, keeper=keeper)
+            for _ in range(2):
+                event = client.next()
+                assert event is not None
+                client.answer(event, b"{}", "application/json", poll=True)
+            client.settle()
+            client.close()
+
+        assert keeper.steps == [
+            "opened",
+            "polling",
+            "id-1 arrives",
+            "id-1 received",
+            "opened the other",
+            "reaching the other",
+            "reached",
+            "polling on the other",  # the answer has gone out
+            "polling on the other",  # and was taken
+            "id-2 arrives",
+            "id-2 received",
+            "reaching",
+            "reached",
+            "polling",
+            "closed the other",
             "closed",
         ]
 

@@ -342,6 +342,68 @@ def test_an_event_that_kills_whoever_receives_it_is_not_passed_on_for_ever(envir
         overlap(environment, "after")
 
 
+DIES_BETWEEN_POLL_AND_ANSWER = """
+import os, signal
+from pathlib import Path
+from polylambda.rapi.blocking_connection import BlockingConnection
+from polylambda.runtime.keeper import SlotKeeper
+
+def dying(cls, name, after):
+    step = getattr(cls, name)
+
+    def die(self, *args):
+        result = step(self, *args) if after else None
+        if Path("now").exists():
+            Path("now").unlink()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result if after else step(self, *args)
+
+    setattr(cls, name, die)
+"""
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+@pytest.mark.parametrize(
+    ("step", "after", "answered"),
+    [
+        ("SlotKeeper, 'reaching'", False, False),
+        ("SlotKeeper, 'reaching'", True, False),
+        ("SlotKeeper, 'reached'", False, False),  # the poll is out, and nobody knows for sure
+        ("SlotKeeper, 'reached'", True, False),
+        ("BlockingConnection, 'poll_ahead'", True, False),
+        ("SlotKeeper, 'polling'", False, True),  # the answer has gone out, and nobody knows
+        ("SlotKeeper, 'polling'", True, True),
+    ],
+)
+def test_workers_that_die_between_a_poll_and_the_answer_that_follows(tmp_path, step, after, answered, count):
+    """On either connection: the invocation is answered once, and the slot is there again."""
+    handler = """
+def handler(event, context):
+    time.sleep(0.002)
+    if event.get("last"):
+        Path("now").touch()
+    return event["number"]
+"""
+    source = WORK + DIES_BETWEEN_POLL_AND_ANSWER + f"dying({step}, {after})\n" + handler
+    with (
+        managed_environment(2) as environment,
+        managed(environment, tmp_path, source, AWS_LAMBDA_CONCURRENCY_MODE="process"),
+    ):
+        eventually(lambda: polls(environment) == 2)
+        for number in range(2 * count):  # the one that has waited longer is next
+            assert begin(environment, number).result(PATIENCE).json == number
+            eventually(lambda: polls(environment) == 2)
+        answer = begin(environment, 100, last=True).result(PATIENCE)
+        if answered:
+            assert answer.json == 100
+        else:
+            check_death(answer, "was killed by signal 9 (SIGKILL)")
+        eventually(lambda: polls(environment) == 2)
+        for number in range(6):
+            assert begin(environment, number).result(PATIENCE).json == number
+        eventually(lambda: polls(environment) == 2)
+
+
 @in_several_processes
 def test_memory_exhaustion_in_one_worker_costs_its_own_invocation_only(environment, tmp_path, mode):
     with run(environment, tmp_path, mode):

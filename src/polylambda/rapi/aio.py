@@ -266,6 +266,7 @@ class AsyncClient:
             self._connection.go_over(self._spares)
             if self.stopping:
                 self._connection.read()  # an event that has already arrived is still handed out
+                self._leave()
 
     def _confirmed(self) -> None:
         self._unconfirmed = None
