@@ -6,6 +6,8 @@ places where they were the last time, and nothing else is parsed. Whatever is no
 
 from __future__ import annotations
 
+from operator import itemgetter
+
 from polylambda.rapi import headers as names
 from polylambda.rapi.events import Invocation
 
@@ -20,7 +22,7 @@ _VARYING: Final = (names.REQUEST_ID, names.INVOCATION_ID, names.DEADLINE_MS, nam
 class FamiliarHead:
     """The head of an event that was parsed, and where in it the values are that differ from event to event."""
 
-    __slots__ = ("_example", "_fixed", "_spans")
+    __slots__ = ("_date", "_example", "_fixed", "_fixed_of", "_varying_of")
 
     def __init__(self, head: bytes, example: Invocation) -> None:
         """Take a head (with the empty line at its end) of which `example` was made.
@@ -28,8 +30,9 @@ class FamiliarHead:
         Raises:
             ValueError: it has a value twice, or lacks its id or the length of its body.
         """
+        self._date = ""  # the last one: it changes once a second
         self._example = example
-        spans: dict[str, tuple[int, int]] = {}
+        spans: dict[str, slice] = {}
         at = 0
         for line in head.split(b"\r\n"):
             name, _, value = line.decode("latin-1").partition(":")
@@ -38,33 +41,49 @@ class FamiliarHead:
                 if name in spans:
                     raise ValueError(name)
                 begin = at + len(line) - len(value.lstrip(" \t"))
-                spans[name] = begin, begin + len(value.strip(" \t"))
+                spans[name] = slice(begin, begin + len(value.strip(" \t")))
             at += len(line) + 2
         if _LENGTH not in spans or names.REQUEST_ID not in spans:
             raise ValueError(head)
-        self._spans = [spans.get(name, (0, 0)) for name in _VARYING]
-        ends = [0, *(end for _, end in sorted(spans.values()))]
-        begins = [*(begin for begin, _ in sorted(spans.values())), len(head)]
-        text = head.decode("latin-1")
-        self._fixed = [(end, text[end:begin]) for end, begin in zip(ends, begins, strict=True)]
+        self._varying_of = itemgetter(*[spans.get(name, slice(0)) for name in _VARYING])
+        ends = [0, *(span.stop for span in spans.values())]
+        begins = [*(span.start for span in spans.values()), len(head)]
+        self._fixed_of = itemgetter(*map(slice, ends, begins))
+        self._fixed = self._fixed_of(head.decode("latin-1"))
 
     def read(self, head: str) -> tuple[Invocation, int] | None:
         """Return the event with this head, without its payload, and how long that is; None: parse it."""
-        for at, text in self._fixed:
-            if not head.startswith(text, at):
+        if self._fixed_of(head) != self._fixed:
+            return None
+        request, attempt, deadline, trace, length, date = self._varying_of(head)
+        if date != self._date:
+            if not date.isascii() or not date.isprintable():
                 return None
-        request, attempt, deadline, trace, length, date = [head[begin:end] for begin, end in self._spans]
+            self._date = date
         ids = f"{request}{attempt}{deadline}{trace}{length}"
-        # What a value must not have in it is not printable, or is space around it.
-        if not request or " " in ids or not f"{ids}{date}".isprintable() or not ids.isascii() or not length.isdigit():
+        # What a value must not have in it, is space around it, or needs to be decoded.
+        if (
+            not request
+            or " " in ids
+            or "\t" in ids
+            or "\r" in ids
+            or "\n" in ids
+            or "\0" in ids
+            or not ids.isascii()
+            or not length.isdigit()
+        ):
             return None
         return self._example.like(request, attempt, deadline, trace), int(length)
 
 
-def remember(known: dict[int, FamiliarHead], head: bytes, headers: dict[str, str]) -> None:
-    """Add the head of an event (with the empty line at its end), which was parsed, to those `known` by their length."""
+def remember(known: dict[int, FamiliarHead], head: bytes, headers: dict[str, str]) -> int:
+    """Add the head of an event (with the empty line at its end), which was parsed, to those `known` by their length.
+
+    Returns: where in the shortest of them that empty line begins.
+    """
     if len(head) not in known:
         try:
             known[len(head)] = FamiliarHead(head, Invocation(b"", headers))
         except ValueError:
             pass  # a kind of head that is parsed every time
+    return min(known, default=4) - 4
