@@ -517,6 +517,20 @@ class TestStates:
         assert wire.state is wires.STREAMING
 
 
+@given(
+    st.lists(st.tuples(st.integers(min_value=1, max_value=40), st.sampled_from([b"", b"\r\n\r\n", b"{}"])), max_size=8)
+)
+def test_events_are_the_same_whatever_heads_came_before(kinds: list[tuple[int, bytes]]) -> None:
+    """Heads are recalled by their length: those of other lengths, and what looks like one's end, are nothing to them."""
+    wire = polling()
+    for length, end in kinds:
+        headers = [("Lambda-Runtime-Aws-Request-Id", "i" * length), *EVENT_HEADERS[2:]]
+        payload = written(200, EVENT_HEADERS, b"{}") + end
+        event = ("i" * length, "attempt-1", "1700000000000", payload)
+        assert events_of(wire, [written(200, headers, payload)]) == [event]
+        wire.next()
+
+
 def adopted() -> Wire:
     wire = Wire(HOST)
     wire.adopt()

@@ -68,6 +68,7 @@ _REPLIED: Final[dict[str, tuple[str, str]]] = {
 
 _MAX_FAMILIAR: Final = 32  # the rest is parsed every time
 _familiar: dict[int, FamiliarHead] = {}  # heads of events that were parsed, by their length
+_shortest = 0  # bytes before which the empty line at the end of none of them is
 _accepted: tuple[bytes, Reply] | None = None  # the last reply to an answer that came in one piece, on any connection
 
 
@@ -121,7 +122,7 @@ class Wire:
 
     def adopt(self, received: bytes = b"") -> None:
         """Take over a connection on which another's poll is out, and what has come; the reply to an answer is passed over."""
-        self._step(POLL)
+        self.state = self._after(POLL)
         self._foreign, self._buffer = True, received
 
     def close(self) -> None:
@@ -132,12 +133,12 @@ class Wire:
 
     def next(self) -> bytes:
         """Ask for the next invocation."""
-        self._step(POLL)
+        self.state = AHEAD if self.state is ANSWERED else self._after(POLL)  # it is, nearly always
         return self._next
 
     def response(self, invocation: Invocation, content_type: str, length: int) -> bytes:
         """Begin a buffered answer of `length` bytes, which are to be sent behind what this returns."""
-        self._step(ANSWER)
+        self.state = ANSWERED if self.state is IDLE else self._after(ANSWER)
         return (
             f"POST {names.INVOCATION_PATH}{invocation.request_id}/response{self._suffix}{_echo(invocation)}"
             f"Content-Type: {h1.media_type(content_type)}\r\nContent-Length: {length}\r\n\r\n"
@@ -145,12 +146,12 @@ class Wire:
 
     def error(self, invocation: Invocation, report: ErrorReport) -> bytes:
         """Answer an invocation with an error, whole."""
-        self._step(ANSWER)
+        self.state = self._after(ANSWER)
         return self._error(f"{names.INVOCATION_PATH}{invocation.request_id}/error", report, _echo(invocation))
 
     def stream(self, invocation: Invocation, content_type: str) -> bytes:
         """Begin a streamed answer: `chunk` and `stream_end` follow. The connection is used up afterwards."""
-        self._step(STREAM)
+        self.state = self._after(STREAM)
         return (
             f"POST {names.INVOCATION_PATH}{invocation.request_id}/response{self._suffix}{_echo(invocation)}"
             f"Content-Type: {h1.media_type(content_type)}\r\nLambda-Runtime-Function-Response-Mode: streaming\r\n"
@@ -160,12 +161,12 @@ class Wire:
 
     def chunk(self, data: bytes) -> bytes:
         """Frame a piece of a stream; nothing for an empty one, which would end it."""
-        self._step(CHUNK)
+        self.state = self._after(CHUNK)
         return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
 
     def stream_end(self, report: ErrorReport | None = None) -> bytes:
         """End a stream, with the error that cut it short if there is one."""
-        self._step(END)
+        self.state = self._after(END)
         if report is None:
             return b"0\r\n\r\n"
         from binascii import b2a_base64
@@ -178,22 +179,22 @@ class Wire:
 
     def init_error(self, report: ErrorReport) -> bytes:
         """Tell the platform that the runtime could not start."""
-        self._step(CALL)
+        self.state = self._after(CALL)
         return self._error(names.INIT_ERROR_PATH, report, "")
 
     def restore_next(self) -> bytes:
         """Ask to be told when a snapshot has been restored (SnapStart)."""
-        self._step(CALL)
+        self.state = self._after(CALL)
         return f"GET {names.RESTORE_NEXT_PATH}{self._suffix}\r\n".encode()
 
     def restore_error(self, report: ErrorReport) -> bytes:
         """Tell the platform that a hook failed after a restore (SnapStart)."""
-        self._step(CALL)
+        self.state = self._after(CALL)
         return self._error(names.RESTORE_ERROR_PATH, report, "")
 
     def register_extension(self, name: str) -> bytes:
         """Register an internal extension that wants no event."""
-        self._step(CALL)
+        self.state = self._after(CALL)
         body = '{"events":[]}'
         return (
             f"POST {names.EXTENSION_REGISTER_PATH}{self._suffix}Lambda-Extension-Name: {name}\r\n"
@@ -202,13 +203,13 @@ class Wire:
 
     def extension_next(self, identifier: str) -> bytes:
         """Wait for an extension event; an extension that registered for none never gets one."""
-        self._step(CALL)
+        self.state = self._after(CALL)
         headers = f"{self._suffix}Lambda-Extension-Identifier: {identifier}\r\n\r\n"
         return f"GET {names.EXTENSION_NEXT_PATH}{headers}".encode()
 
-    def _step(self, request: str) -> None:
+    def _after(self, request: str) -> str:
         try:
-            self.state = _SENT[request][self.state]
+            return _SENT[request][self.state]
         except KeyError:
             raise LocalProtocolError(f"a connection that is {self.state} cannot send a {request}") from None
 
@@ -267,14 +268,14 @@ class Wire:
 
     def _accepted_again(self) -> Reply | None:
         """Take the reply to an answer when it is the one before again, byte for byte: only its date ever changes."""
-        if _accepted is None or self._head is not None or self.state not in (AHEAD, ANSWERED):
+        if _accepted is None or self._head is not None or (self.state is not AHEAD and self.state is not ANSWERED):
             return None
         text, reply = _accepted
         if not self._buffer.startswith(text):
             return None
         self._buffer = self._buffer[len(text) :]
         self._scanned = 0
-        self._replied(keep_alive=True)
+        self._replied(True)
         return reply
 
     def _familiar_event(self) -> Invocation | None:
@@ -282,7 +283,7 @@ class Wire:
         buffer = self._buffer
         if self._foreign or isinstance(buffer, bytearray):
             return None
-        head_end = buffer.find(h1.HEAD_END) + 4
+        head_end = buffer.find(h1.HEAD_END, _shortest) + 4
         known = _familiar.get(head_end)
         if known is None or (recalled := known.read(buffer[:head_end].decode("latin-1"))) is None:
             return None
@@ -292,7 +293,7 @@ class Wire:
         invocation.payload = buffer[head_end:end]
         self._buffer = buffer[end:]
         self._scanned = 0
-        self._replied(keep_alive=True)
+        self._replied(True)
         return invocation
 
     def _begin_reply(self) -> bytes | None:
@@ -310,8 +311,7 @@ class Wire:
                 return self._end_of_stream()
             self._scanned = max(0, len(buffer) - 3)
             return None
-        if isinstance(buffer, bytearray):
-            buffer = bytes(buffer)
+        buffer = bytes(buffer)
         self._scanned = 0
         status, version, headers = h1.parse_response_head(buffer[:head_end])
         self._buffer = buffer[head_end + 4 :]
@@ -320,13 +320,13 @@ class Wire:
         self._head = (status, keep_alive, headers)
         payload = self._continue_reply()
         if keep_alive and payload is not None:
+            global _accepted, _shortest
             if status == 202:
-                global _accepted
                 _accepted = buffer[: len(buffer) - len(self._buffer)], Reply(ANSWER, status, headers, payload)
             elif status == 200 and isinstance(self._body, h1.FixedBody) and len(_familiar) < _MAX_FAMILIAR:
                 from polylambda.rapi.familiar import remember
 
-                remember(_familiar, buffer[: head_end + 4], headers)
+                _shortest = remember(_familiar, buffer[: head_end + 4], headers)
         return payload
 
     def _continue_reply(self) -> bytes | None:
@@ -361,7 +361,7 @@ class Wire:
         foreign, self._foreign = self._foreign, False
         if foreign and keep_alive and status in _ANSWER_STATUSES:
             return None
-        to = self._replied(keep_alive=keep_alive)
+        to = self._replied(keep_alive)
         if to is not POLL or status != 200:
             return Reply(to, status, headers, payload)
         invocation = Invocation(payload, headers)
@@ -369,7 +369,7 @@ class Wire:
             raise ProtocolError("it sent an event without an id (Lambda-Runtime-Aws-Request-Id)")
         return invocation
 
-    def _replied(self, *, keep_alive: bool) -> str:
+    def _replied(self, keep_alive: bool) -> str:
         """Go on to the next state, and return what was replied to."""
         to, state = _REPLIED[self.state]
         if not keep_alive or (state is IDLE and self._buffer):
