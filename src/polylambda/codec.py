@@ -190,7 +190,7 @@ def _dump_small(value: object) -> bytes | None:
         return None
     if len(text) >= _LARGE:
         _prefer_msgspec()
-    return _utf8(text)
+    return text.encode() if text.isascii() else _utf8(text)
 
 
 def _utf8(text: str) -> bytes:
@@ -202,16 +202,16 @@ def _is_plain(value: object, plain: frozenset[type]) -> bool:
     """Whether a finite tree has values of the types in `plain` only, and no subclasses of them.
 
     So named tuples, sets, dates and many more are kept from encoders that have ideas of their own about them. The tree is
-    taken level by level because C then does the work.
+    taken level by level because C then does the work; `plain` has the scalars and the containers in it.
     """
-    level: list[Any] = [value]
-    while True:
-        types = set(map(type, level))
-        if not types <= plain:
+    if type(value) not in _CONTAINERS:
+        return type(value) in plain
+    level = get_referents(value)
+    while not _SCALARS.issuperset(map(type, level)):
+        if not plain.issuperset(map(type, level)):
             return False
-        if types <= _SCALARS:
-            return True
         level = get_referents(*level)
+    return True
 
 
 # Large payloads: msgspec, where it gives the same answer.
