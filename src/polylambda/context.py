@@ -72,6 +72,7 @@ class LambdaContext:
     """
 
     _over = False
+    _made_dir: Path | None = None
 
     def __init__(self, invocation: Invocation, settings: Settings, *, state: Any = None, slot: int = 0) -> None:
         """Make the context of `invocation`.
@@ -150,16 +151,17 @@ class LambdaContext:
         import tempfile
         from pathlib import Path
 
-        return Path(tempfile.mkdtemp(prefix=f"invocation-{self.slot}-"))
+        self._made_dir = Path(tempfile.mkdtemp(prefix=f"invocation-{self.slot}-"))
+        return self._made_dir
 
     def close(self) -> None:
         """Remove what the invocation left behind; the runtime calls it when the invocation is over."""
         self._over = True
-        tmp_dir = self.__dict__.pop("tmp_dir", None)
-        if tmp_dir is not None:
+        if self._made_dir is not None:
             import shutil
 
-            shutil.rmtree(tmp_dir, ignore_errors=True)
+            shutil.rmtree(self._made_dir, ignore_errors=True)
+            self.__dict__.pop("tmp_dir", None)
 
     def __repr__(self) -> str:
         return (

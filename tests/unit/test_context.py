@@ -293,6 +293,18 @@ def test_a_tmp_dir_that_the_handler_removed_is_no_failure(tmp_path, monkeypatch)
     context.close()
 
 
+def test_a_directory_that_the_handler_put_in_its_place_stays(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    context = make()
+    made = context.tmp_dir
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    context.tmp_dir = mine
+    context.close()
+    assert mine.exists()
+    assert not made.exists()
+
+
 @contextlib.contextmanager
 def current(context: LambdaContext):
     token = CURRENT.set(context)
