@@ -85,7 +85,8 @@ def _compile_sync(shape: Shape) -> Waist:
         if type(result) in UNFINISHED:
             _settle(result, response, encode if gives else None)
         elif gives:
-            response.give(*encode(result))
+            body, content_type = encode(result)
+            response.give(body, content_type)
 
     return handle
 

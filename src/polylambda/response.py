@@ -222,7 +222,7 @@ class ResponseStream:
 
     def give(self, body: bytes, content_type: str) -> None:
         """Keep a handler's result, to be sent when the handler and its middleware have ended."""
-        self.state = self._check("finish")
+        self.state = FINISHED if self.state is OPEN else self._check("finish")
         self._body = body
         self._content_type = content_type
 

@@ -128,10 +128,12 @@ def _caller(
         # As with AWS's runtime, what is not called JSON stays bytes.
         return load(payload) if context.content_type in _JSON_TYPES else payload
 
-    if roles == (EVENT, CONTEXT):  # nearly every function there is
+    if roles == (EVENT, CONTEXT):  # nearly every function there is: without the calls and lists of the others
+        if decode is not None:
+            return lambda payload, _, context: function(decode(payload), context)
 
         def call(payload: bytes, response: ResponseStream, context: LambdaContext) -> Any:  # noqa: ARG001 # like its peer
-            return function(event(payload, context), context)
+            return function(load(payload) if context.content_type in _JSON_TYPES else payload, context)
 
         return call
 

@@ -8,7 +8,7 @@ lengths that differ.
 from __future__ import annotations
 
 from polylambda.errors import ProtocolError
-from polylambda.rapi.headers import OCTET_STREAM
+from polylambda.rapi.headers import JSON, OCTET_STREAM
 
 HEAD_END = b"\r\n\r\n"
 MAX_HEAD = 1024 * 1024 + 64 * 1024  # bytes; the platform's own limit for an invocation's metadata is 1 MiB
@@ -237,7 +237,7 @@ def reply_body(status: int, headers: dict[str, str]) -> FixedBody | ChunkedBody 
 
 def media_type(text: str) -> str:
     """Return `text` as the value of Content-Type, unless it would end the header's line: it is a handler's word."""
-    return text if text.isprintable() else OCTET_STREAM
+    return text if text == JSON or text.isprintable() else OCTET_STREAM
 
 
 def _lines(head: bytes) -> list[str]:
