@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("polylambda")
 
+_FEW = 16  # slots
 _TICK = 0.1  # seconds between looks at the deadlines: one timer for all slots, none for each invocation
 _RETRY = 1.0  # seconds before a slot whose connection fails again and again is tried anew
 
@@ -40,8 +41,9 @@ class AsyncPool:
         self._failing = 0
         self._fatal: BaseException | None = None
         self._background = Background(limits.max_background if limits.max_background is not None else len(share.slots))
-        kept = any(share.keeper(slot) is not None for slot in share.slots)  # accounts of one connection a slot
-        self._spares = Spares(address) if settings.poll_first and not kept else None
+        # Among many slots there is nearly always another one with a poll; a keeper keeps account of one connection a slot.
+        few = len(share.slots) <= _FEW and share.keeper(share.slots.start) is None
+        self._spares = Spares(address) if settings.poll_first and few else None
         self._workers = [
             AsyncWorker(
                 address,
