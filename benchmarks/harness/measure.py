@@ -58,7 +58,7 @@ class Effort:
 
 
 FULL = {
-    "single": Effort(rounds=5, warmup=0.4, seconds=2.0, starts=20),
+    "single": Effort(rounds=5, warmup=0.4, seconds=2.0, starts=40),
     "concurrent": Effort(rounds=5, warmup=0.5, seconds=1.5, starts=5),
 }
 QUICK = {
