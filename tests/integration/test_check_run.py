@@ -190,7 +190,7 @@ def handler(event, context):
         """
         folder = tmp_path / "polylambda"
         folder.mkdir()
-        ran = check(checker, folder, textwrap.dedent(source))
+        ran = check(checker, folder, textwrap.dedent(source), invocations=48)
         assert "every invocation leaves a task of beat that does not end" in {each.message for each in ran.findings}
 
 

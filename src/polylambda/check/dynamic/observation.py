@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _GRACE = 5.0  # seconds for the end of a run
 _SETTINGS = {
     "POLYLAMBDA_LOOP": "asyncio",
+    "POLYLAMBDA_POLL_FIRST": "off",  # connections that come while it runs would count as the function's
     "POLYLAMBDA_CANCEL_AT_DEADLINE": "off",
     "POLYLAMBDA_SHUTDOWN_GRACE": "3600",  # on a clock that is set ahead
     "POLYLAMBDA_REGISTER_EXTENSION": "off",
