@@ -306,14 +306,20 @@ SlotKeeper.received = die
 """
 
 
+@contextlib.contextmanager
+def dying_with_events(environment: Environment, folder: Path, mode: str, deaths: int) -> Iterator[ManagedProgram]:
+    """Run workers of which so many die when they have received an event; every slot polls."""
+    (folder / "deaths").write_text("x" * deaths)
+    with managed(environment, folder, SOURCES[mode] + DIES_WITH_AN_EVENT, AWS_LAMBDA_CONCURRENCY_MODE=mode) as program:
+        eventually(lambda: polls(environment) == SLOTS)
+        yield program
+
+
 @pytest.mark.parametrize("size", [0, 2000])
 @in_several_processes
 def test_an_event_that_was_received_and_not_begun_is_the_successors(environment, tmp_path, mode, size):
     """A process that is being killed while it waits for an event still receives what comes."""
-    (tmp_path / "deaths").write_text("x")
-    source = SOURCES[mode] + DIES_WITH_AN_EVENT
-    with managed(environment, tmp_path, source, AWS_LAMBDA_CONCURRENCY_MODE=mode) as program:
-        eventually(lambda: polls(environment) == SLOTS)
+    with dying_with_events(environment, tmp_path, mode, 1) as program:
         check_result(begin(environment, 1, fill="x" * size).result(PATIENCE), 1)
         assert not (tmp_path / "deaths").read_text()
         assert "invocations answered for it: 0" in program.log
@@ -322,10 +328,7 @@ def test_an_event_that_was_received_and_not_begun_is_the_successors(environment,
 
 @in_several_processes
 def test_an_event_of_which_only_a_part_can_be_passed_on_is_answered(environment, tmp_path, mode):
-    (tmp_path / "deaths").write_text("x")
-    source = SOURCES[mode] + DIES_WITH_AN_EVENT
-    with managed(environment, tmp_path, source, AWS_LAMBDA_CONCURRENCY_MODE=mode):
-        eventually(lambda: polls(environment) == SLOTS)
+    with dying_with_events(environment, tmp_path, mode, 1):
         answer = begin(environment, 1, fill="x" * 200_000).result(PATIENCE)
         check_death(answer, "was killed by signal 9 (SIGKILL)")
         overlap(environment, "after")
@@ -333,10 +336,7 @@ def test_an_event_of_which_only_a_part_can_be_passed_on_is_answered(environment,
 
 @in_several_processes
 def test_an_event_that_kills_whoever_receives_it_is_not_passed_on_for_ever(environment, tmp_path, mode):
-    (tmp_path / "deaths").write_text("xx")
-    source = SOURCES[mode] + DIES_WITH_AN_EVENT
-    with managed(environment, tmp_path, source, AWS_LAMBDA_CONCURRENCY_MODE=mode):
-        eventually(lambda: polls(environment) == SLOTS)
+    with dying_with_events(environment, tmp_path, mode, 2):
         answer = begin(environment, 1).result(PATIENCE)
         check_death(answer, "was killed by signal 9 (SIGKILL)")
         overlap(environment, "after")

@@ -53,6 +53,14 @@ def finish(server: ScriptedServer, peer: Peer) -> None:
     assert peer.rest() == b""
 
 
+def answer_second(server: ScriptedServer, other: Peer, following: Peer) -> None:
+    """Take the answer to the second event on `other`, behind the poll that came before it on `following`; stop the client."""
+    following.poll()
+    other.answer("id-2")
+    other.reply(202)
+    finish(server, following)
+
+
 def test_two_connections_take_turns(driver: str) -> None:
     def script(server: ScriptedServer) -> None:
         one, other = begin(server)
@@ -86,10 +94,7 @@ def test_an_event_that_is_quicker_than_the_reply_waits_for_it(driver: str) -> No
         other.send_event("id-2")
         one.answer("id-1")
         one.reply(202)
-        one.poll()
-        other.answer("id-2")
-        other.reply(202)
-        finish(server, one)
+        answer_second(server, other, one)
 
     assert serve(driver, script).ids == ["id-1", "id-2"]
 
@@ -106,10 +111,7 @@ def test_a_refused_answer_is_told_and_the_poll_stays(
         one.answer("id-1")
         one.reply(status, "Some.Error")
         other.send_event("id-2")
-        one.poll()
-        other.answer("id-2")
-        other.reply(202)
-        finish(server, one)
+        answer_second(server, other, one)
 
     assert serve(driver, script).ids == ["id-1", "id-2"]
     assert any(line.startswith("ERROR the answer to id-1 was refused") for line in log) == told
@@ -124,10 +126,7 @@ def test_an_answer_that_was_cut_off_goes_out_again_beside_the_poll(driver: str) 
         third.answer("id-1")
         other.send_event("id-2")
         third.reply(202)
-        third.poll()
-        other.answer("id-2")
-        other.reply(202)
-        finish(server, third)
+        answer_second(server, other, third)
 
     assert serve(driver, script).ids == ["id-1", "id-2"]
 
@@ -142,10 +141,7 @@ def test_an_answer_that_is_lost_does_not_take_the_poll_along(driver: str, log: l
         third.reset()
         other.send_event("id-2")
         fourth = server.accept()
-        fourth.poll()
-        other.answer("id-2")
-        other.reply(202)
-        finish(server, fourth)
+        answer_second(server, other, fourth)
 
     assert serve(driver, script).ids == ["id-1", "id-2"]
     assert any(line.startswith("ERROR the answer to id-1 was lost") for line in log)
@@ -158,10 +154,7 @@ def test_a_connection_that_the_platform_closes_behind_an_answer_is_replaced(driv
         one.reply(202, close=True)
         other.send_event("id-2")
         third = server.accept()
-        third.poll()
-        other.answer("id-2")
-        other.reply(202)
-        finish(server, third)
+        answer_second(server, other, third)
 
     assert serve(driver, script).ids == ["id-1", "id-2"]
 

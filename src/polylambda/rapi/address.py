@@ -92,6 +92,10 @@ class Address:
                 return sock
         raise self.unreachable(failure) from failure
 
+    def connect_at_once(self) -> _socket.socket:
+        """Open a blocking connection, or none within a tenth of a second. Raises ConnectionLost."""
+        return self.connect(lambda: True)
+
     def unreachable(self, reason: OSError | None) -> ConnectionLost:
         """Return the error that says that nothing can be reached here, and why."""
         return ConnectionLost(f"no Runtime API at {self.text} (AWS_LAMBDA_RUNTIME_API): {_reason(reason)}")

@@ -21,10 +21,6 @@ def _never() -> bool:
     return False
 
 
-def _at_once() -> bool:
-    return True
-
-
 class BlockingConnection:
     """A connection that can be opened again when it is used up.
 
@@ -108,7 +104,7 @@ class BlockingConnection:
         number = 1 - self._number
         try:
             if self._other is None:
-                self._other = self._address.connect(_at_once)
+                self._other = self._address.connect_at_once()
                 if keeper is not None:
                     keeper.opened(self._other.fileno(), number)
             ahead = wire.Wire(self._address.text)

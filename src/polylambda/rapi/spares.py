@@ -29,7 +29,7 @@ class Spares:
         if self._made >= _MOST:
             return None
         try:
-            made = self._address.connect(_at_once)
+            made = self._address.connect_at_once()
         except ConnectionLost:
             return None
         self._made += 1
@@ -48,7 +48,3 @@ class Spares:
         while self._idle:
             self._idle.pop().close()
         self._made = 0
-
-
-def _at_once() -> bool:
-    return True
