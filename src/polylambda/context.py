@@ -82,7 +82,10 @@ class LambdaContext:
                 identity is not a JSON object.
         """
         self.aws_request_id = invocation.request_id
-        self.deadline = _deadline(invocation.deadline_ms)
+        try:
+            self.deadline = int(invocation.deadline_ms) / 1000
+        except (ValueError, OverflowError):
+            raise _bad_deadline(invocation.deadline_ms) from None
         self.invoked_function_arn = invocation.function_arn
         if not invocation.function_arn:
             raise ContextError(
@@ -214,13 +217,10 @@ class Client:
         return f"Client({', '.join(f'{name}={getattr(self, name)!r}' for name in self.__slots__)})"
 
 
-def _deadline(text: str) -> float:
+def _bad_deadline(text: str) -> ContextError:
     if not text:
-        raise ContextError("the event has no Lambda-Runtime-Deadline-Ms header: the platform must send one")
-    try:
-        return int(text) / 1000
-    except (ValueError, OverflowError):
-        raise ContextError(f"Lambda-Runtime-Deadline-Ms is not a number of milliseconds: {text[:80]!r}") from None
+        return ContextError("the event has no Lambda-Runtime-Deadline-Ms header: the platform must send one")
+    return ContextError(f"Lambda-Runtime-Deadline-Ms is not a number of milliseconds: {text[:80]!r}")
 
 
 def _client_context(text: str) -> tuple[ClientContext | None, dict[str, str]]:

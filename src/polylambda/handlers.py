@@ -103,7 +103,8 @@ def _compile_async(shape: Shape) -> Waist:
         if type(result) in UNFINISHED:
             await _settle_async(result, response, encode if gives else None)
         elif gives:
-            response.give(*encode(result))
+            body, content_type = encode(result)
+            response.give(body, content_type)
 
     return handle
 

@@ -206,10 +206,10 @@ class AsyncClient:
         if poll and len(data) <= _COPIED:
             data += current.next()
             poll = False
-        connection.write(data)
+        connected = connection.write(data)
         if poll:
-            connection.write(current.next())
-        if connection.is_wanted:
+            connected = connection.write(current.next())
+        if not connected:
             self._wake()  # `run` connects
 
     # Called by the connection
@@ -234,14 +234,15 @@ class AsyncClient:
             self._stream.replied(event, early=self._connection.is_behind)
             self._stream = None
         else:
-            if not event.accepted and self._unconfirmed is not None:
+            if event.status != 202 and not event.accepted and self._unconfirmed is not None:
                 log_refusal(self._unconfirmed[0], event, resent=self._resent)
             self._confirmed()
-            self._go_over()
+            if self._spares is not None:
+                self._go_over(self._spares)
             if self.stopping:
                 self._leave()
                 self._wake()
-            else:
+            elif self._connection.wire.state is not wire.POLLING:
                 self._advance()
 
     def _ended(self, error: RuntimeApiError | None) -> None:
@@ -253,17 +254,18 @@ class AsyncClient:
             if self._resent:
                 log_loss(self._unconfirmed[0], error)
                 self._confirmed()
-                self._go_over()
+                if self._spares is not None:
+                    self._go_over(self._spares)
             else:
                 self._resent = True
                 self._transmit(self._unconfirmed, poll=False)
         self._failure = error
         self._wake()
 
-    def _go_over(self) -> None:
+    def _go_over(self, spares: Spares) -> None:
         """Go on with the connection on which the next poll is out, if there is one."""
-        if self._spares is not None and self._connection.is_ahead:
-            self._connection.go_over(self._spares)
+        if self._connection.is_ahead:
+            self._connection.go_over(spares)
             if self.stopping:
                 self._connection.read()  # an event that has already arrived is still handed out
                 self._leave()
@@ -298,8 +300,7 @@ class AsyncClient:
 
     def write_stream(self, data: bytes) -> Awaitable[None]:
         """Send bytes of a stream; the result waits while the platform reads too slowly."""
-        self._connection.write(data)
-        if self._connection.is_wanted:
+        if not self._connection.write(data):
             self._wake()  # `run` connects
         return self._connection.room() or DONE
 

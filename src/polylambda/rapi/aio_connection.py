@@ -211,8 +211,8 @@ class AsyncConnection:
             self._ahead = None
             spares.give(None)
 
-    def write(self, data: bytes) -> None:
-        """Send `data`, or keep it until there is room for it."""
+    def write(self, data: bytes) -> bool:
+        """Send `data`, or keep it until there is room for it; False: until there is a connection."""
         sock = self._sock
         keeper = self._keeper
         sent = 0
@@ -229,10 +229,11 @@ class AsyncConnection:
             if sent == len(data):
                 if keeper is not None:
                     self._keep(keeper)
-                return
+                return True
             self._loop.add_writer(sock.fileno(), self._write_rest)
         self._out.append(memoryview(data)[sent:])
         self._out_size += len(data) - sent
+        return sock is not None
 
     def room(self) -> asyncio.Future[None] | None:
         """Return what tells when there is room for more, None when there is."""

@@ -275,7 +275,7 @@ class Wire:
             return None
         self._buffer = self._buffer[len(text) :]
         self._scanned = 0
-        self._replied(True)
+        self.state = POLLING if self.state is AHEAD else CLOSED if self._buffer else IDLE  # as `_replied` says
         return reply
 
     def _familiar_event(self) -> Invocation | None:
@@ -293,7 +293,7 @@ class Wire:
         invocation.payload = buffer[head_end:end]
         self._buffer = buffer[end:]
         self._scanned = 0
-        self._replied(True)
+        self.state = CLOSED if self._buffer else IDLE  # as `_replied` says
         return invocation
 
     def _begin_reply(self) -> bytes | None:

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import sys
 from contextvars import copy_context
-from functools import partial
 
 from polylambda import logs
 from polylambda.context import CURRENT, LambdaContext
@@ -69,6 +68,7 @@ class AsyncWorker:
             address, self._received, pipelining=settings.pipelining, keeper=keeper, spares=spares
         )
         self._background = background
+        self._may_detach = None if background is None else self._detach
         self._overdue = False  # the invocation was cancelled because of its deadline
         self._handler = handler
         self._settings = settings
@@ -113,12 +113,10 @@ class AsyncWorker:
             self._overdue = overdue
             self._task.cancel(reason)
 
-    def _detach(self, task: asyncio.Task[Any]) -> bool:
-        """Say whether the handler that has just answered may go on without the slot; if so, it does.
-
-        `task` is the handler's, which need not be the one that answers.
-        """
-        if self._background is None or not self._background.take(task):
+    def _detach(self) -> bool:
+        """Say whether the handler that has just answered may go on without the slot; if so, it does."""
+        task = self._task  # the handler's, which need not be the one that answers
+        if self._background is None or task is None or not self._background.take(task):
             return False
         self.context = None
         return True
@@ -130,9 +128,9 @@ class AsyncWorker:
     async def _serve(self, invocation: Invocation) -> None:
         """Handle one invocation and answer it, whatever happens."""
         client = self._client
-        task = asyncio.current_task()
+        task = self._task = asyncio.current_task()
         assert task is not None
-        sink = AsyncSink(client, invocation, partial(self._detach, task) if self._background is not None else None)
+        sink = AsyncSink(client, invocation, self._may_detach)
         response = ResponseStream(sink)
         context: LambdaContext | None = None
         failure: BaseException | None = None
