@@ -169,9 +169,10 @@ CONCURRENT = (
             _ric("handlers.echo"),
             _ric_production("handlers.echo"),
             _poly(PROCESS, "handlers.echo"),
+            _poly(HYBRID, "handlers.echo_async"),
             _client(8, "--echo"),
         ),
-        bars=(at_least(PROCESS, "rate", 4.0),),
+        bars=(at_least(PROCESS, "rate", 4.0), at_least(HYBRID, "rate", 4.0)),
     ),
     _scenario(
         "memory-64",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _PATIENCE = 90  # seconds beyond what a phase is meant to take
 ENDLESS = 1e6
 """The ratio of something to nothing, which JSON could not keep otherwise."""
-_TURNS = 8  # invocations of each slot before memory is read
+_TURNS = 60  # invocations of each slot before memory is read: with fewer, awslambdaric has not all of its own yet
 
 Sample = dict[str, float]
 """What one run of one subject showed, by metric:

@@ -46,7 +46,7 @@ class Bar:
 class Scenario:
     """Subjects that get the same events in turn; the first one is the baseline.
 
-    `kind` is what is measured: a `load` for some time, `starts`, `memory` at rest after a short load, or `calls` through
+    `kind` is what is measured: a `load` for some time, `starts`, `memory` at rest after some load, or `calls` through
     AWS's emulator. `handler_seconds` is what a handler waits, if it does; `stretch` makes a round longer, where begin and
     end would else count for too much. `placement` is for a scenario that makes sense in one placement only.
     """
