@@ -59,7 +59,7 @@ class Effort:
 
 FULL = {
     "single": Effort(rounds=5, warmup=0.4, seconds=2.0, starts=40),
-    "concurrent": Effort(rounds=5, warmup=0.5, seconds=1.5, starts=5),
+    "concurrent": Effort(rounds=7, warmup=0.5, seconds=1.5, starts=5),
 }
 QUICK = {
     "single": Effort(rounds=3, warmup=0.2, seconds=0.4, starts=7),
