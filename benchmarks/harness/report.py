@@ -206,7 +206,7 @@ def _condition(bar: dict[str, Any]) -> str:
 
 
 def _measured(bar: dict[str, Any]) -> str:
-    return f"{_number(bar['measured'], 2 if bar['bound'] >= 0.2 else 3)}, {_verdict(bar)}"
+    return f"{_number(bar['measured'], 2 if bar['bound'] >= 1 else 3)}, {_verdict(bar)}"
 
 
 def _verdict(bar: dict[str, Any]) -> str:
