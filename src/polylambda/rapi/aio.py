@@ -234,7 +234,7 @@ class AsyncClient:
             self._stream.replied(event, early=self._connection.is_behind)
             self._stream = None
         else:
-            if event.status != 202 and not event.accepted and self._unconfirmed is not None:
+            if not event.accepted and self._unconfirmed is not None:
                 log_refusal(self._unconfirmed[0], event, resent=self._resent)
             self._confirmed()
             if self._spares is not None:
@@ -242,7 +242,7 @@ class AsyncClient:
             if self.stopping:
                 self._leave()
                 self._wake()
-            elif self._connection.wire.state is not wire.POLLING:
+            elif self._connection.wire.state is not wire.POLLING:  # the poll did not go out with the answer
                 self._advance()
 
     def _ended(self, error: RuntimeApiError | None) -> None:
