@@ -183,7 +183,7 @@ def handler(event, context):
             left = []
 
             async def beat():
-                await asyncio.sleep(3600)
+                await asyncio.Event().wait()  # no sleep: the clock may be set to its end
 
             async def handler(event, context):
                 left.append(asyncio.create_task(beat()))
